@@ -296,7 +296,7 @@ async fn a_preflight_is_answered_where_scripts_may_read() {
 async fn a_wrong_method_is_told_the_right_ones_and_head_is_get_without_a_body() {
     let wrong = ask(get("/token")).await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST, OPTIONS")));
-    assert_eq!(wrong.json()["error"], "method_not_allowed");
+    assert_eq!(wrong.json()["error"], "invalid_request");
     assert_eq!(ask(with(Method::DELETE, "/page")).await.header("allow"), Some("GET, HEAD, POST"));
     let head = ask(with(Method::HEAD, "/told")).await;
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -307,7 +307,7 @@ async fn a_wrong_method_is_told_the_right_ones_and_head_is_get_without_a_body() 
 async fn an_unknown_path_is_json_for_everybody() {
     for path in ["/", "/nowhere", "/.well-known/oauth-authorization-server/t1", "/token/", "/told/../token"] {
         let answer = ask(get(path).insert_header(("accept", "text/html"))).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (404, Some("not_found")), "{path}");
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (404, Some("invalid_request")), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     }
 }
