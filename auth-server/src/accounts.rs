@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,13 +18,14 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use oauth_types::{Bug, Error, Outage, Subject, TokenHash, Ttl};
+use oauth_types::{Bug, Error, Outage, Subject, Ttl};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
+    clock::Clock,
     config::AccountsConfig,
-    ephemeral::{Ephemeral, Key},
+    http::limits::Counter,
     secret,
     store::{AccountRow, NewAccount, Store},
 };
@@ -141,6 +143,10 @@ impl Password {
         }
         Ok(Self(text.nfc().collect()))
     }
+
+    fn none() -> Self {
+        Self(String::new())
+    }
 }
 
 impl fmt::Debug for Password {
@@ -155,14 +161,12 @@ pub struct Accounts(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    ephemeral: Arc<dyn Ephemeral>,
+    clock: Arc<dyn Clock>,
     hasher: Argon2<'static>,
     /// A hash of nothing, with today's cost: what a name that does not exist is compared with.
     nobody: String,
     cores: Semaphore,
     waiting: AtomicUsize,
-    attempts: u64,
-    window: Ttl,
 }
 
 impl fmt::Debug for Accounts {
@@ -176,43 +180,55 @@ impl Accounts {
     ///
     /// # Errors
     /// When argon2 does not take the configured cost.
-    pub fn new(store: Store, ephemeral: Arc<dyn Ephemeral>, config: &AccountsConfig) -> Result<Self, Error> {
+    pub fn new(store: Store, config: &AccountsConfig, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let params = Params::new(config.memory_kib, config.passes, 1, None)
             .map_err(|_| Error::ServerError(Bug::new("accounts.memory_kib and accounts.passes are a cost that argon2 takes")))?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self(Arc::new(Inner {
             store,
-            ephemeral,
+            clock,
             nobody: hash_of_nothing(config),
             hasher: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             cores: Semaphore::new(cores),
             waiting: AtomicUsize::new(0),
-            attempts: u64::from(config.attempts),
-            window: config.attempts_window,
         })))
     }
 
-    /// Lets a person in, or says in one word why not. `source` is where the request came from.
+    /// Lets a person in, or says in one word why not. `source` is where the request came from; `wrong` counts wrong attempts.
     ///
     /// # Errors
     /// [`LoginFault`], told apart only by what the person can do.
-    pub async fn verify(&self, username: &str, password: &str, source: &str) -> Result<Arc<AccountRow>, LoginFault> {
+    pub(crate) async fn verify(&self, username: &str, password: &str, source: IpAddr, wrong: &Counter) -> Result<Arc<AccountRow>, LoginFault> {
         let inner = &self.0;
         // A name or a password that breaks the rules still costs a hash below: a quick no would tell that no such account can be.
         let name = Username::parse(username).ok();
         let password = Password::presented(password).ok();
-        let attempt = Attempt::of(username, source);
-        inner.may_try(&attempt).await?;
+        let attempt = (username.trim().to_ascii_lowercase(), source);
+        let may_try = || wrong.check(&attempt, inner.clock.now()).map_err(LoginFault::of);
+        may_try()?;
         let row = match &name {
             Some(name) => inner.store.account(name.as_str()).await.map_err(|outage| LoginFault::Unable(outage.into()))?,
             None => None,
         };
         let row = row.filter(|row| row.disabled_at.is_none());
         let phc = row.as_ref().map_or_else(|| inner.nobody.clone(), |row| row.password_phc.clone());
-        let right = self.compare(password.unwrap_or_else(|| Password(String::new())), phc, &attempt).await?;
+        let right = {
+            let _place = inner.queue()?;
+            let _core = inner.cores.acquire().await.map_err(|_| unable("the semaphore of the password hash is never closed"))?;
+            // Asked again: of a thousand guesses that came at once, those behind the limit must not get their hash.
+            may_try()?;
+            inner.compare(password.unwrap_or_else(Password::none), phc).await?
+        };
         match row {
-            Some(row) if right => Ok(row),
-            _ => Err(inner.failed(&attempt).await?),
+            Some(row) if right => {
+                wrong.forgive(&attempt);
+                Ok(row)
+            }
+            _ => {
+                // The one that fills the window is still answered as wrong; the next one waits.
+                let _counted = wrong.spend(&attempt, inner.clock.now());
+                Err(LoginFault::Wrong)
+            }
         }
     }
 
@@ -260,15 +276,11 @@ impl Accounts {
         let hashed = hashed.await.map_err(|_| failed("the password hash does not panic"))?;
         hashed.map_err(|_| failed("argon2 takes every password that keeps the rules"))
     }
+}
 
-    async fn compare(&self, password: Password, phc: String, attempt: &Attempt) -> Result<bool, LoginFault> {
-        let inner = &self.0;
-        let _place = inner.queue()?;
-        let unable = |what| LoginFault::Unable(Error::ServerError(Bug::new(what)));
-        let _core = inner.cores.acquire().await.map_err(|_| unable("the semaphore of the password hash is never closed"))?;
-        // Asked again: of a thousand guesses that came at once, those behind the limit must not get their hash.
-        inner.may_try(attempt).await?;
-        let hasher = inner.hasher.clone();
+impl Inner {
+    async fn compare(&self, password: Password, phc: String) -> Result<bool, LoginFault> {
+        let hasher = self.hasher.clone();
         let compared = tokio::task::spawn_blocking(move || match PasswordHash::new(&phc) {
             // The cost is read from the hash, so old hashes outlive a change of the setting.
             Ok(hash) => Ok(hasher.verify_password(password.0.as_bytes(), &hash).is_ok()),
@@ -280,26 +292,6 @@ impl Accounts {
             Err(_) => Err(unable("the password hash does not panic")),
         }
     }
-}
-
-impl Inner {
-    async fn may_try(&self, attempt: &Attempt) -> Result<(), LoginFault> {
-        match self.ephemeral.peek(&attempt.barred).await {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(LoginFault::Slow(self.window)),
-            Err(outage) => Err(LoginFault::Unable(outage.into())),
-        }
-    }
-
-    /// Counts a wrong attempt; the one too many bars the name from this source for a while.
-    async fn failed(&self, attempt: &Attempt) -> Result<LoginFault, LoginFault> {
-        let unable = |outage: crate::ephemeral::EphemeralError| LoginFault::Unable(outage.into());
-        let so_far = self.ephemeral.count(&attempt.wrong, self.window).await.map_err(unable)?;
-        if so_far >= self.attempts {
-            self.ephemeral.put(&attempt.barred, Vec::new(), self.window).await.map_err(unable)?;
-        }
-        Ok(LoginFault::Wrong)
-    }
 
     fn queue(&self) -> Result<Place<'_>, LoginFault> {
         let place = Place(&self.waiting);
@@ -310,26 +302,25 @@ impl Inner {
     }
 }
 
+fn unable(what: &'static str) -> LoginFault {
+    LoginFault::Unable(Error::ServerError(Bug::new(what)))
+}
+
+impl LoginFault {
+    fn of(error: Error) -> Self {
+        match error {
+            Error::TooManyRequests { retry_after } => Self::Slow(retry_after),
+            other => Self::Unable(other),
+        }
+    }
+}
+
 /// One place in the queue for a core; given back when dropped.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The keys under which one name's attempts from one source are counted. Hashed: what was typed may be a password.
-struct Attempt {
-    wrong: Key,
-    barred: Key,
-}
-
-impl Attempt {
-    fn of(username: &str, source: &str) -> Self {
-        let name = username.trim().to_ascii_lowercase();
-        let about = TokenHash::of(format!("{name}\n{source}").as_bytes()).to_text();
-        Self { wrong: Key::new("login-wrong", &about), barred: Key::new("login-barred", &about) }
     }
 }
 
@@ -374,14 +365,6 @@ mod tests {
     #[test]
     fn a_password_does_not_show_itself() {
         assert_eq!(format!("{:?}", Password::parse("correct horse").expect("fine")), "Password(…)");
-    }
-
-    #[test]
-    fn what_is_counted_is_neither_the_name_nor_the_source() {
-        let attempt = Attempt::of("Alice", "192.0.2.1");
-        assert_eq!(format!("{:?}", attempt.wrong), format!("{:?}", Attempt::of("alice ", "192.0.2.1").wrong));
-        assert_ne!(format!("{:?}", attempt.wrong), format!("{:?}", Attempt::of("alice", "192.0.2.2").wrong));
-        assert!(!format!("{:?}", attempt.wrong).contains("192.0.2.1"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 
 use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
 use serde::{Deserialize, Serialize};
-use unic_langid::{LanguageIdentifier, langid};
+use unic_langid::LanguageIdentifier;
 
 /// How many entries of a language list are looked at: a browser sends a handful, and the list is a stranger's.
 const PREFERENCES_MAX: usize = 16;
@@ -44,11 +44,9 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
     }
 
-    const fn identifier(self) -> LanguageIdentifier {
-        match self {
-            Self::En => langid!("en"),
-            Self::De => langid!("de"),
-        }
+    /// Chooses plural forms and number formats; an unreadable tag would fall back to those of no language.
+    fn identifier(self) -> LanguageIdentifier {
+        self.tag().parse().unwrap_or_default()
     }
 
     const fn sentences(self) -> &'static str {
@@ -189,6 +187,13 @@ mod tests {
     fn keys(language: Language) -> BTreeSet<String> {
         let lines = language.sentences().lines();
         lines.filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic())).filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
+    }
+
+    #[test]
+    fn every_tag_is_one_that_unicode_knows() {
+        for language in Language::ALL {
+            assert_eq!(language.identifier().to_string(), language.tag());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use oauth_types::{Error, RequestFault};
 use crate::{
     App,
     browser::{self, Signed},
-    http::{csrf, extract::StrictForm, reply::AsPage},
+    http::{csrf, extract::FrontParams, reply::AsPage},
     pages::{self, FormsLeadTo, LogoutPage, SignedOutPage},
     routes,
 };
@@ -33,7 +33,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
 }
 
 /// `POST /logout`
-pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsPage> {
+pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, form: FrontParams) -> Result<HttpResponse, AsPage> {
     csrf::same_origin(&request)?;
     if let Some(signed) = signed_in(&app, &request).await? {
         if !signed.proves(PURPOSE, form.get("csrf_token").unwrap_or_default()) {

@@ -1,11 +1,10 @@
 # Jeder Satz, den ein Mensch liest, auf Deutsch. Ein Schlüssel, eine Zeile.
 # Ein Satz sagt, was geschehen ist und was jetzt zu tun ist; nie einen Grund, der einem Angreifer hilft.
 
-product = Portico
-
 # Die Frage nach der Zustimmung
 consent-title = { $client } möchte sich verbinden
-consent-lead = Eine App möchte { $resource } in Ihrem Namen benutzen. Stimmen Sie nur zu, wenn Sie das gerade selbst begonnen haben.
+consent-lead = Eine App möchte { $resource } in Ihrem Namen benutzen.
+consent-caution = Stimmen Sie nur zu, wenn Sie das gerade selbst begonnen haben.
 confirm-title = Bitte prüfen: Das erhält { $client }
 confirm-lead = Sie sind angemeldet. Nicht alles, worum die App bat, kann Ihnen gegeben werden. Bitte bestätigen Sie, was bleibt.
 client-name-absent = Eine App ohne Namen
@@ -28,7 +27,7 @@ scope-unknown = Die Berechtigung „{ $scope }“ benutzen
 warning-unverified = Niemand hat diese App geprüft. Sie nennt sich „{ $client }“, und Ihre Antwort geht an { $host }. Fahren Sie nur fort, wenn Sie diese Adresse kennen.
 warning-loopback = Ihre Antwort geht an ein Programm auf diesem Gerät. Jedes Programm hier könnte sich „{ $client }“ nennen. Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben.
 warning-private = Ihre Antwort öffnet über eine „{ $scheme }:“-Adresse ein Programm auf diesem Gerät. Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben.
-remembered-note = Portico merkt sich Ihre Antwort für diese App, diese Adresse und diese Berechtigungen.
+remembered-note = Ihre Antwort wird für diese App, diese Adresse und diese Berechtigungen gemerkt.
 allow = Zulassen
 deny = Ablehnen
 
@@ -80,7 +79,7 @@ signed-out-text = Ihre Anmeldung in diesem Browser ist beendet. Sie können dies
 
 # Die Startseite
 home-title = Eine Vordertür für MCP-Server
-home-lead = Portico lässt Apps und KI-Assistenten zu dem Server dahinter, aber nur mit der Zustimmung eines Menschen, der sich hier anmeldet.
+home-lead = Apps und KI-Assistenten erreichen den Server hinter dieser Seite nur mit der Zustimmung eines Menschen, der sich hier anmeldet.
 home-url-label = Die Adresse für Ihre App
 home-url-help = Tragen Sie sie als entfernten MCP-Server oder Connector ein. Alles Weitere findet Ihre App selbst heraus und führt Sie zum Anmelden hierher zurück.
 home-signed-in = Sie sind angemeldet als { $account }.

@@ -1,11 +1,10 @@
 # Every sentence a person reads, in English. One key, one line.
 # A sentence says what happened and what to do now; never a reason that an attacker could use.
 
-product = Portico
-
 # Asking for consent
 consent-title = { $client } wants to connect
-consent-lead = An app asks to use { $resource } in your name. Allow it only if you have just started this yourself.
+consent-lead = An app asks to use { $resource } in your name.
+consent-caution = Allow it only if you have just started this yourself.
 confirm-title = Check what { $client } will get
 confirm-lead = You are signed in. Not everything the app asked for can be given to you, so please confirm what is left.
 client-name-absent = An app without a name
@@ -28,7 +27,7 @@ scope-unknown = Use the permission “{ $scope }”
 warning-unverified = Nobody has checked this app. It calls itself “{ $client }”, and your answer goes to { $host }. Continue only if you know this address.
 warning-loopback = Your answer goes to a program on this device. Any program here could call itself “{ $client }”. Continue only if you have just started this yourself.
 warning-private = Your answer opens a program on this device through a “{ $scheme }:” address. Continue only if you have just started this yourself.
-remembered-note = Portico remembers your answer for this app, this address and these permissions.
+remembered-note = Your answer is remembered for this app, this address and these permissions.
 allow = Allow
 deny = Deny
 
@@ -80,7 +79,7 @@ signed-out-text = Your sign-in in this browser has ended. You can close this pag
 
 # The front page
 home-title = A front door for MCP servers
-home-lead = Portico lets apps and AI assistants reach the server behind it, but only with the consent of a person who signs in here.
+home-lead = Apps and AI assistants reach the server behind this page only with the consent of a person who signs in here.
 home-url-label = The address to give to your app
 home-url-help = Add it as a remote MCP server or connector. Your app finds out the rest by itself and brings you back here to sign in.
 home-signed-in = You are signed in as { $account }.

@@ -19,13 +19,16 @@ use super::{
     flow::{self, Journey, Kept},
     login::{self, Presented, SignIn},
     next,
-    request::Parameters,
 };
 use crate::{
     App,
     browser::{self, Signed},
     client,
-    http::{csrf, reply::AsPage},
+    http::{
+        csrf,
+        extract::{FrontParams, Params},
+        reply::AsPage,
+    },
     pages::{
         self, AnsweredPage, FormsLeadTo,
         consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
@@ -48,9 +51,9 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest, flow: web::Pa
 }
 
 /// `POST /consent/{flow}`
-pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, flow: web::Path<String>, body: web::Bytes) -> Result<HttpResponse, AsPage> {
+pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, flow: web::Path<String>, form: FrontParams) -> Result<HttpResponse, AsPage> {
     csrf::same_origin(&request)?;
-    let form = Answer::read(&Parameters::read_form(&request, &body)?)?;
+    let form = Answer::read(&form)?;
     let mut visit = Visit::of(&app, &request).await?;
     let kept = flow::of_browser(&app, &flow_id(&flow)?, &visit.browser).await?;
     Ok(answer(&app, &mut visit, kept, form).await?)
@@ -88,15 +91,17 @@ enum Decision {
 }
 
 impl Answer {
-    fn read(form: &Parameters) -> Result<Self, Error> {
-        form.nothing_twice()?;
+    fn read(form: &Params) -> Result<Self, Error> {
+        if form.repeated().is_some() {
+            return Err(RequestFault::RepeatedParameter.into());
+        }
         let decision = match form.get("decision") {
             Some("allow") => Decision::Allow,
             Some("deny") => Decision::Deny,
             _ => return Err(RequestFault::DecisionMissing.into()),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
-        let sign_in = form.holds("password").then(|| (text("username"), text("password")));
+        let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
         Ok(Self { decision, csrf_token: text("csrf_token"), sign_in })
     }
 }

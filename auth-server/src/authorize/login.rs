@@ -40,8 +40,8 @@ pub(super) enum SignIn {
 
 /// Signs a person in. The browser gets a new session whatever it had before (attack 5).
 pub(super) async fn sign_in(app: &App, visit: &mut Visit<'_>, presented: Presented<'_>) -> Result<SignIn, oauth_types::Error> {
-    let source = ClientIp::of(visit.request).to_string();
-    match app.accounts.verify(presented.username, presented.password, &source, &app.limits.passwords).await {
+    let source = ClientIp::of(visit.request).network();
+    match app.accounts.verify(presented.username, presented.password, source, &app.limits.passwords).await {
         Ok(account) => {
             let lifetime = app.config.lifetimes.browser_session;
             let signed = browser::sign_in(&account.subject, visit.signed.as_ref(), &app.store, app.clock.now(), lifetime).await?;

@@ -26,12 +26,12 @@ use oauth_types::Error;
 
 use self::{
     flow::{Asked, Flow},
-    request::{Parameters, Refused},
+    request::Refused,
 };
 use crate::{
     App,
     browser::{self, BrowserKey, Signed},
-    http::reply::AsPage,
+    http::{extract::FrontParams, reply::AsPage},
 };
 
 /// One request of one browser, as the front channel sees it.
@@ -52,24 +52,13 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// `GET /authorize`
-pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, AsPage> {
-    let parameters = Parameters::read(request.query_string().as_bytes())?;
-    authorize(&app, &request, parameters).await
-}
-
-/// `POST /authorize`: OpenID Connect Core §3.1.2.1 wants both.
-pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, body: web::Bytes) -> Result<HttpResponse, AsPage> {
-    let parameters = Parameters::read_form(&request, &body)?;
-    authorize(&app, &request, parameters).await
-}
-
-async fn authorize(app: &App, request: &HttpRequest, parameters: Parameters) -> Result<HttpResponse, AsPage> {
-    let visit = Visit::of(app, request).await?;
-    let flow = match request::read(app, &parameters).await {
-        Ok(asked) => next::decide(app, &visit, Asked::new(asked, app.clock.now())).await?,
+/// `GET` and `POST /authorize`: OpenID Connect Core §3.1.2.1 wants both.
+pub(crate) async fn ask(app: web::Data<App>, request: HttpRequest, parameters: FrontParams) -> Result<HttpResponse, AsPage> {
+    let visit = Visit::of(&app, &request).await?;
+    let flow = match request::read(&app, &parameters).await {
+        Ok(asked) => next::decide(&app, &visit, Asked::new(asked, app.clock.now())).await?,
         Err(Refused::ByPage(error)) => return Err(error.into()),
         Err(Refused::ByRedirect(return_to, error)) => Flow::refused(return_to, error),
     };
-    Ok(next::next(app, &visit, flow).await?)
+    Ok(next::next(&app, &visit, flow).await?)
 }

@@ -21,7 +21,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use actix_web::{HttpRequest, http::header};
 use oauth_types::{
     Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State, TargetFault, Ttl,
 };
@@ -37,13 +36,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     App, client,
     config::{Config, Resource},
+    http::extract::Params,
     store::ClientRow,
 };
 
-/// All parameters together. Real requests are under 2 KiB; a long `state` may be 4 KiB, tripled by percent signs.
-const PARAMETERS_BYTES_MAX: usize = 16 * 1024;
-/// Real requests have about ten.
-const PARAMETERS_MAX: usize = 64;
 /// OpenID Connect Core gives no bound; it is kept with the grant, so it has ours.
 const NONCE_BYTES_MAX: usize = 512;
 /// Longer hints are not user names; they are not worth a refusal.
@@ -113,10 +109,10 @@ pub(crate) enum Refused {
 }
 
 /// Reads a request, in the order of the table above.
-pub(crate) async fn read(app: &App, parameters: &Parameters) -> Result<AuthorizationRequest, Refused> {
+pub(crate) async fn read(app: &App, parameters: &Params) -> Result<AuthorizationRequest, Refused> {
     let client = known_client(app, parameters).await.map_err(Refused::ByPage)?;
     let (redirect_uri, sent) = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
-    let (state, state_fault) = match parameters.once("state").and_then(|state| Ok(state.map(State::parse).transpose()?)) {
+    let (state, state_fault) = match once(parameters, "state").and_then(|state| Ok(state.map(State::parse).transpose()?)) {
         Ok(state) => (state, None),
         // A state we cannot echo byte for byte is not echoed at all.
         Err(fault) => (None, Some(fault)),
@@ -129,8 +125,8 @@ pub(crate) async fn read(app: &App, parameters: &Parameters) -> Result<Authoriza
     Asked { config: &app.config, client: &client, parameters, return_to: &return_to, sent }.judged().map_err(refused)
 }
 
-async fn known_client(app: &App, parameters: &Parameters) -> Result<Arc<ClientRow>, Error> {
-    let id = parameters.once("client_id")?.ok_or(RequestFault::MissingParameter("client_id"))?;
+async fn known_client(app: &App, parameters: &Params) -> Result<Arc<ClientRow>, Error> {
+    let id = once(parameters, "client_id")?.ok_or(RequestFault::MissingParameter("client_id"))?;
     // A malformed id is as unknown as one that was never given out.
     let id = ClientId::parse(id).map_err(|_| RequestFault::UnknownClient)?;
     client::resolve(&app.store, &id).await.map_err(|error| match error {
@@ -140,9 +136,14 @@ async fn known_client(app: &App, parameters: &Parameters) -> Result<Arc<ClientRo
     })
 }
 
+/// A parameter that is asked for before everything is known to come once.
+fn once<'a>(parameters: &'a Params, name: &str) -> Result<Option<&'a str>, RequestFault> {
+    if parameters.is_repeated(name) { Err(RequestFault::RepeatedParameter) } else { Ok(parameters.get(name)) }
+}
+
 /// RFC 6749 §3.1.2.3, OAuth 2.1 §2.3.1: compared as strings; only a loopback port is free.
-fn proven_redirect(client: &ClientRow, parameters: &Parameters) -> Result<(RedirectUri, bool), Error> {
-    let Some(text) = parameters.once("redirect_uri")? else {
+fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<(RedirectUri, bool), Error> {
+    let Some(text) = once(parameters, "redirect_uri")? else {
         return match client.redirect_uris.as_slice() {
             [only] => Ok((only.clone(), false)),
             _ => Err(RequestFault::MissingParameter("redirect_uri").into()),
@@ -158,14 +159,14 @@ fn proven_redirect(client: &ClientRow, parameters: &Parameters) -> Result<(Redir
 struct Asked<'a> {
     config: &'a Config,
     client: &'a ClientRow,
-    parameters: &'a Parameters,
+    parameters: &'a Params,
     return_to: &'a ReturnTo,
     sent: bool,
 }
 
 impl Asked<'_> {
     fn judged(&self) -> Result<AuthorizationRequest, Error> {
-        self.parameters.nothing_twice()?;
+        self.nothing_twice()?;
         self.no_request_object()?;
         self.code_in_the_query()?;
         self.client_may_ask_for_codes()?;
@@ -187,6 +188,11 @@ impl Asked<'_> {
             login_hint: hint("login_hint", LOGIN_HINT_CHARS_MAX),
             ui_locales: hint("ui_locales", UI_LOCALES_BYTES_MAX),
         })
+    }
+
+    /// RFC 6749 §3.1; RFC 8707 §2 lets `resource` repeat.
+    fn nothing_twice(&self) -> Result<(), Error> {
+        self.parameters.repeated().map_or(Ok(()), |_| Err(RequestFault::RepeatedParameter.into()))
     }
 
     /// OpenID Connect Core §6.1, §6.2 and RFC 9101: parameters come as parameters.
@@ -227,7 +233,7 @@ impl Asked<'_> {
     /// RFC 8707 §2. Without one, the server's first resource: never "any" (checklist 45).
     fn resource(&self) -> Result<&Resource, Error> {
         let mut found: Option<&Resource> = None;
-        for text in self.parameters.all("resource").filter(|text| !text.is_empty()) {
+        for text in self.parameters.all("resource") {
             let uri = ResourceUri::parse(text).map_err(Error::InvalidTarget)?;
             let known = self.config.resource(&uri).ok_or(Error::InvalidTarget(TargetFault::Unknown))?;
             if found.is_some_and(|other| other.uri != known.uri) {
@@ -344,69 +350,5 @@ impl OxideRequest for View<'_> {
 
     fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
         None
-    }
-}
-
-/// What came in the query or the form, in its order, repetitions included.
-#[derive(Debug)]
-pub(crate) struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    /// Reads `application/x-www-form-urlencoded` text.
-    pub(crate) fn read(text: &[u8]) -> Result<Self, Error> {
-        if text.len() > PARAMETERS_BYTES_MAX {
-            return Err(RequestFault::ParameterTooLong.into());
-        }
-        let mut pairs = Vec::with_capacity(12);
-        for pair in url::form_urlencoded::parse(text) {
-            if pairs.len() == PARAMETERS_MAX {
-                return Err(RequestFault::TooManyParameters.into());
-            }
-            pairs.push((pair.0.into_owned(), pair.1.into_owned()));
-        }
-        Ok(Self(pairs))
-    }
-
-    /// Reads the body of a form.
-    pub(crate) fn read_form(request: &HttpRequest, body: &[u8]) -> Result<Self, Error> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(RequestFault::BodyNotAForm.into());
-        }
-        if body.len() > PARAMETERS_BYTES_MAX {
-            return Err(RequestFault::BodyTooLarge.into());
-        }
-        Self::read(body)
-    }
-
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The value; [`Self::nothing_twice`] has proven that there is one at most. RFC 6749 §3.1: an empty one is none.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-
-    /// Is there a field of this name, empty or not?
-    pub(super) fn holds(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
-    }
-
-    /// The value of a parameter that is asked for before everything is known to come once.
-    fn once(&self, name: &str) -> Result<Option<&str>, RequestFault> {
-        let mut values = self.all(name);
-        let first = values.next();
-        if values.next().is_some() {
-            return Err(RequestFault::RepeatedParameter);
-        }
-        Ok(first.filter(|value| !value.is_empty()))
-    }
-
-    /// RFC 6749 §3.1; RFC 8707 §2 lets `resource` repeat.
-    pub(super) fn nothing_twice(&self) -> Result<(), RequestFault> {
-        let repeated = |(at, (name, _)): (usize, &(String, String))| name != "resource" && self.0[..at].iter().any(|(earlier, _)| earlier == name);
-        if self.0.iter().enumerate().any(repeated) { Err(RequestFault::RepeatedParameter) } else { Ok(()) }
     }
 }

@@ -83,14 +83,15 @@ pub(crate) struct Ask<'a> {
 impl Facts {
     pub(crate) fn told(ask: &Ask<'_>, words: Words<'_>) -> Self {
         let client = ask.client_name.map_or_else(|| words.say("client-name-absent"), str::to_owned);
+        let warning = warning(ask, &client, words);
         let (title, lead) = match ask.asking {
-            Asking::Consent => (words.say_with("consent-title", &[("client", &client)]), words.say_with("consent-lead", &[("resource", ask.resource_name)])),
+            Asking::Consent => (words.say_with("consent-title", &[("client", &client)]), lead(ask, warning.is_some(), words)),
             Asking::Confirmation => (words.say_with("confirm-title", &[("client", &client)]), words.say("confirm-lead")),
         };
         Self {
             title,
             lead,
-            warning: warning(ask, &client, words),
+            warning,
             answer_label: words.say("client-answer-host"),
             answer_to: answer_to(ask.redirect_uri, words),
             is_unverified: ask.is_unverified,
@@ -108,6 +109,12 @@ fn answer_to(uri: &RedirectUri, words: Words<'_>) -> String {
         RedirectKind::Loopback => words.say_with("client-answer-loopback", &[("host", host)]),
         RedirectKind::PrivateUse => words.say_with("client-answer-private", &[("scheme", uri.scheme())]),
     }
+}
+
+/// What is asked; with the caution that a warning would bring, where there is none.
+fn lead(ask: &Ask<'_>, is_warned: bool, words: Words<'_>) -> String {
+    let lead = words.say_with("consent-lead", &[("resource", ask.resource_name)]);
+    if is_warned { lead } else { format!("{lead} {}", words.say("consent-caution")) }
 }
 
 /// Attacks 9 and 27: a name is a claim, and on one's own device any program can make it.
