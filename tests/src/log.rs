@@ -3,7 +3,6 @@
 //! One capture for the whole test process: actix answers on threads of its own, so a subscriber of one test would
 //! not see its own server. Request ids are random, so tests that run side by side never read each other's lines.
 
-use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
@@ -38,11 +37,8 @@ impl Line {
 
     /// The whole line as one text, to search in.
     pub fn text(&self) -> String {
-        self.fields.iter().fold(format!("{} {}", self.level, self.target), |mut text, (name, value)| {
-            // Writing to a String cannot fail.
-            drop(write!(text, " {name}={value}"));
-            text
-        })
+        let fields: Vec<_> = self.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {} {}", self.level, self.target, fields.join(" "))
     }
 }
 
@@ -63,8 +59,10 @@ pub fn lines_of(request_id: &str) -> Vec<Line> {
 }
 
 /// The reasons with which one request was refused. More than one is a fault of the server: a refusal is logged once.
+/// Lines without `code` tell why something ended, which is another story of the same request.
 pub fn reasons_of(request_id: &str) -> Vec<String> {
-    lines_of(request_id).iter().filter_map(|line| line.field("reason").map(str::to_owned)).collect()
+    let refusals = lines_of(request_id).into_iter().filter(|line| line.field("code").is_some());
+    refusals.filter_map(|line| line.field("reason").map(str::to_owned)).collect()
 }
 
 struct Capture;

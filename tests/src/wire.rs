@@ -175,7 +175,13 @@ impl Answer {
         }
         let rest = &raw[end + 4..];
         let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value.contains("chunked"));
-        let body = if head_only { Vec::new() } else if is_chunked { joined_chunks(rest) } else { rest.to_vec() };
+        let body = if head_only {
+            Vec::new()
+        } else if is_chunked {
+            joined_chunks(rest)
+        } else {
+            rest.to_vec()
+        };
         Self { status, headers, body }
     }
 
