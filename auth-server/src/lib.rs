@@ -1,1 +1,46 @@
-//! Placeholder.
+//! The authorization server of Portico: an OAuth 2.1 facade before MCP servers.
+//!
+//! The modules below are in reading order. Each layer uses only the layers below it; `tests/layers.rs` holds the walls.
+//!
+//! ```text
+//! programs    command · app · routes · background
+//! endpoints   discovery register authorize token introspect revoke ended logout health   (none imports another)
+//! steps       client · access_token · referee · policy · audit · accounts · pages · http
+//! adapters    store · ephemeral · keys · i18n · clock · secret · telemetry · config
+//! vocabulary  the crate oauth-types
+//! ```
+
+pub mod app;
+mod background;
+pub mod command;
+pub mod routes;
+
+mod authorize;
+mod discovery;
+mod ended;
+mod health;
+mod introspect;
+mod logout;
+mod register;
+mod revoke;
+mod token;
+
+mod access_token;
+pub mod accounts;
+mod audit;
+mod client;
+mod http;
+mod pages;
+mod policy;
+mod referee;
+
+pub mod clock;
+pub mod config;
+pub mod ephemeral;
+mod i18n;
+pub mod keys;
+mod secret;
+pub mod store;
+pub mod telemetry;
+
+pub use app::App;

@@ -1,0 +1,2 @@
+//! Is this token good?
+

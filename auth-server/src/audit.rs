@@ -1,0 +1,2 @@
+//! What happened, to whom, by whom.
+

@@ -1,0 +1,2 @@
+//! The front channel: GET and POST /authorize.
+

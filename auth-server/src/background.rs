@@ -1,0 +1,2 @@
+//! Purge, key refresh and rotation, on a tick.
+

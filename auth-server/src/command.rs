@@ -1,0 +1,2 @@
+//! serve, migrate, keys, config check.
+

@@ -1,0 +1,2 @@
+//! What we publish about ourselves.
+

@@ -1,0 +1,2 @@
+//! GET /ended: what ended early, for the guards of resources.
+

@@ -1,0 +1,2 @@
+//! Alive, and ready.
+

@@ -1,0 +1,2 @@
+//! HTTP in and out.
+

@@ -1,0 +1,4 @@
+//! Languages.
+/// Placeholder of room front.
+#[derive(Debug)]
+pub struct I18n;

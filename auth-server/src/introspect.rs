@@ -1,0 +1,2 @@
+//! POST /introspect (RFC 7662).
+

@@ -1,0 +1,2 @@
+//! Ends a browser session.
+

@@ -1,0 +1,4 @@
+//! May they?
+/// Placeholder of room register.
+#[derive(Clone, Debug)]
+pub struct Policy;

@@ -1,0 +1,2 @@
+//! oxide-auth at arm's length.
+

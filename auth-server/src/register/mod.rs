@@ -1,0 +1,2 @@
+//! POST /register (RFC 7591).
+

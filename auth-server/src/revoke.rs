@@ -1,0 +1,2 @@
+//! POST /revoke (RFC 7009).
+

@@ -1,0 +1,2 @@
+//! Every URL, one line each.
+

@@ -1,0 +1,4 @@
+//! Durable facts.
+/// Placeholder of room store.
+#[derive(Clone, Debug)]
+pub struct Store;
