@@ -23,8 +23,7 @@ pub(crate) fn folder() -> Result<PathBuf> {
         .or_else(|| env::var_os("XDG_CACHE_HOME").map(|base| PathBuf::from(base).join("portico")))
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/portico")))
         .ok_or("no cache folder: set PORTICO_CACHE")?;
-    fs::create_dir_all(&chosen)
-        .map_err(|error| format!("could not make {}: {error}", chosen.display()))?;
+    fs::create_dir_all(&chosen).map_err(|error| format!("could not make {}: {error}", chosen.display()))?;
     Ok(chosen)
 }
 
@@ -36,11 +35,7 @@ pub(crate) fn subfolder(name: &str) -> Result<PathBuf> {
 }
 
 /// The folder of one installed part, pinned by `pins`; `install` fills it when it is not there yet.
-pub(crate) fn part(
-    name: &str,
-    pins: &[&str],
-    install: impl FnOnce(&Path) -> Result<()>,
-) -> Result<PathBuf> {
+pub(crate) fn part(name: &str, pins: &[&str], install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let folder = subfolder("parts")?.join(format!("{name}-{}", fingerprint(pins)));
     if folder.join(FINISHED).exists() {
         return Ok(folder);
@@ -56,10 +51,7 @@ pub(crate) fn part(
 
 fn fingerprint(pins: &[&str]) -> String {
     let digest = digest(&SHA256, pins.join("\0").as_bytes());
-    digest.as_ref()[..DIGEST_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.as_ref()[..DIGEST_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,40 +13,17 @@ use crate::{Result, docs, run, workspace};
 /// Clippy has to build every dependency's metadata when it is the first.
 const LINT_LIMIT: Duration = Duration::from_secs(1800);
 /// Lock files of the other languages; none may name a download address.
-const FOREIGN_LOCKS: [&str; 2] = [
-    "tests/e2e/package-lock.json",
-    "tests/conformance/package-lock.json",
-];
+const FOREIGN_LOCKS: [&str; 2] = ["tests/e2e/package-lock.json", "tests/conformance/package-lock.json"];
 
 pub(crate) fn run() -> Result<Tally> {
     let mut tally = Tally::default();
     tally.add(by_cargo("cargo fmt", &["fmt", "--all", "--check"])?);
-    tally.add(by_cargo(
-        "cargo clippy",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "--deny",
-            "warnings",
-        ],
-    )?);
-    tally.add(judged(
-        "versions stand in the root manifest only",
-        manifests::faults(),
-    ));
-    tally.add(judged(
-        "nothing heavy is built twice, one TLS",
-        dependencies::faults(),
-    ));
+    tally.add(by_cargo("cargo clippy", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"])?);
+    tally.add(judged("versions stand in the root manifest only", manifests::faults()));
+    tally.add(judged("nothing heavy is built twice, one TLS", dependencies::faults()));
     tally.add(judged("licences are on the list", licences::faults()));
     tally.add(judged("generated documents are fresh", stale_documents()));
-    tally.add(judged(
-        "lock files name no download address",
-        addresses_in_locks(),
-    ));
+    tally.add(judged("lock files name no download address", addresses_in_locks()));
     Ok(tally)
 }
 
@@ -76,10 +53,7 @@ fn stale_documents() -> Result<Vec<String>> {
     for document in docs::generated()? {
         let kept = fs::read_to_string(workspace::root().join(&document.path)).unwrap_or_default();
         if kept != document.text {
-            stale.push(format!(
-                "{} is not what `cargo xtask docs` makes",
-                document.path.display()
-            ));
+            stale.push(format!("{} is not what `cargo xtask docs` makes", document.path.display()));
         }
     }
     Ok(stale)
@@ -89,9 +63,7 @@ fn addresses_in_locks() -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for lock in FOREIGN_LOCKS {
         if fs::read_to_string(workspace::root().join(lock))?.contains("\"resolved\"") {
-            faults.push(format!(
-                "{lock}: make it with `npm install --omit-lockfile-registry-resolved`"
-            ));
+            faults.push(format!("{lock}: make it with `npm install --omit-lockfile-registry-resolved`"));
         }
     }
     Ok(faults)

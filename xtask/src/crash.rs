@@ -63,20 +63,13 @@ pub(crate) fn run(binary: &Path, seed: Option<u64>, rounds: u32) -> Result<Tally
 fn load_and_kill(house: &House, sequence: &mut Sequence) -> Result<(Ledger, Duration)> {
     let portico = house.open()?;
     let acknowledged = &AtomicU64::new(0);
-    let delay =
-        Duration::from_millis(KILL_AFTER_MS.0 + sequence.below(KILL_AFTER_MS.1 - KILL_AFTER_MS.0));
+    let delay = Duration::from_millis(KILL_AFTER_MS.0 + sequence.below(KILL_AFTER_MS.1 - KILL_AFTER_MS.0));
     let seeds: Vec<u64> = (0..WORKERS).map(|_| sequence.next()).collect();
     thread::scope(|scope| {
-        let workers: Vec<_> = seeds
-            .iter()
-            .map(|&seed| {
-                scope.spawn(move || ledger::work(house, Sequence::from_seed(seed), acknowledged))
-            })
-            .collect();
+        let workers: Vec<_> =
+            seeds.iter().map(|&seed| scope.spawn(move || ledger::work(house, Sequence::from_seed(seed), acknowledged))).collect();
         let started = Instant::now();
-        while acknowledged.load(Ordering::Relaxed) < WARM_ACKNOWLEDGEMENTS
-            && started.elapsed() < WARM_LIMIT
-        {
+        while acknowledged.load(Ordering::Relaxed) < WARM_ACKNOWLEDGEMENTS && started.elapsed() < WARM_LIMIT {
             thread::sleep(Duration::from_millis(5));
         }
         thread::sleep(delay);
@@ -84,18 +77,10 @@ fn load_and_kill(house: &House, sequence: &mut Sequence) -> Result<(Ledger, Dura
         portico.kill()?;
         let mut ledger = Ledger::default();
         for worker in workers {
-            ledger.absorb(
-                worker
-                    .join()
-                    .map_err(|_| "a worker of the crash test panicked")??,
-            );
+            ledger.absorb(worker.join().map_err(|_| "a worker of the crash test panicked")??);
         }
         if ledger.is_thin() {
-            return Err(format!(
-                "too little was acknowledged to judge by: {}",
-                ledger.summary()
-            )
-            .into());
+            return Err(format!("too little was acknowledged to judge by: {}", ledger.summary()).into());
         }
         Ok((ledger, killed_after))
     })

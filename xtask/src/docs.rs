@@ -11,25 +11,9 @@ use crate::closing::say;
 use crate::{Result, workspace};
 
 /// Where tests stand.
-const PLACES: [&str; 7] = [
-    "auth-server",
-    "mcp-server",
-    "portico",
-    "crates",
-    "tests",
-    "xtask/src",
-    "migrations",
-];
+const PLACES: [&str; 7] = ["auth-server", "mcp-server", "portico", "crates", "tests", "xtask/src", "migrations"];
 /// How the name of a document begins that a test may cite.
-const DOCUMENTS: [&str; 7] = [
-    "RFC ",
-    "OAuth 2.1 ",
-    "OpenID ",
-    "MCP ",
-    "SEP-",
-    "BCP ",
-    "draft-",
-];
+const DOCUMENTS: [&str; 7] = ["RFC ", "OAuth 2.1 ", "OpenID ", "MCP ", "SEP-", "BCP ", "draft-"];
 
 /// A generated document: where it is kept and what it must say.
 pub(crate) struct Generated {
@@ -52,10 +36,7 @@ pub(crate) fn write() -> Result<()> {
 
 /// Every generated document as it should be now.
 pub(crate) fn generated() -> Result<Vec<Generated>> {
-    Ok(vec![Generated {
-        path: PathBuf::from("docs/conformance.md"),
-        text: conformance()?,
-    }])
+    Ok(vec![Generated { path: PathBuf::from("docs/conformance.md"), text: conformance()? }])
 }
 
 /// One clause and the test that holds it.
@@ -72,10 +53,7 @@ fn conformance() -> Result<String> {
         for file in rust_files(&workspace::root().join(place))? {
             let name = file.strip_prefix(workspace::root())?.display().to_string();
             for (document, clause) in clauses(&fs::read_to_string(&file)?) {
-                documents
-                    .entry(document)
-                    .or_default()
-                    .push((clause, name.clone()));
+                documents.entry(document).or_default().push((clause, name.clone()));
             }
         }
     }
@@ -86,20 +64,10 @@ fn conformance() -> Result<String> {
     );
     for (document, mut rows) in documents {
         rows.sort();
-        text.push_str(&format!(
-            "\n## {document}\n\n| Clause | Rule | Test |\n| --- | --- | --- |\n"
-        ));
+        text.push_str(&format!("\n## {document}\n\n| Clause | Rule | Test |\n| --- | --- | --- |\n"));
         for (clause, file) in rows {
-            let section = if clause.section.is_empty() {
-                "–"
-            } else {
-                &clause.section
-            };
-            text.push_str(&format!(
-                "| {section} | {} | `{}` in `{file}` |\n",
-                clause.sentence.replace('|', "\\|"),
-                clause.test
-            ));
+            let section = if clause.section.is_empty() { "–" } else { &clause.section };
+            text.push_str(&format!("| {section} | {} | `{}` in `{file}` |\n", clause.sentence.replace('|', "\\|"), clause.test));
         }
     }
     Ok(text)
@@ -145,25 +113,15 @@ fn cited(citation: &str, test: &str) -> Option<(String, Clause)> {
         return None;
     }
     let (reference, sentence) = citation.split_once(": ")?;
-    let (document, section) = reference
-        .split_once('§')
-        .map_or((reference, String::new()), |(document, section)| {
-            (document, format!("§{section}"))
-        });
-    let clause = Clause {
-        section: section.trim().to_owned(),
-        sentence: sentence.trim().to_owned(),
-        test: test.to_owned(),
-    };
+    let (document, section) =
+        reference.split_once('§').map_or((reference, String::new()), |(document, section)| (document, format!("§{section}")));
+    let clause = Clause { section: section.trim().to_owned(), sentence: sentence.trim().to_owned(), test: test.to_owned() };
     Some((document.trim().to_owned(), clause))
 }
 
 fn function_name(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
-    if !before
-        .split_whitespace()
-        .all(|word| matches!(word, "pub" | "pub(crate)" | "async"))
-    {
+    if !before.split_whitespace().all(|word| matches!(word, "pub" | "pub(crate)" | "async")) {
         return None;
     }
     after.split(['(', '<']).next()
@@ -220,10 +178,7 @@ mod tests {
         assert_eq!(
             clauses(source),
             [
-                (
-                    "RFC 7636".to_owned(),
-                    clause("§4.6", "a verifier that does not match is refused.")
-                ),
+                ("RFC 7636".to_owned(), clause("§4.6", "a verifier that does not match is refused.")),
                 ("RFC 6749".to_owned(), clause("§5.2", "as invalid_grant.")),
             ]
         );

@@ -2,6 +2,7 @@
 //!
 //! One command, one file. It needs Rust alone to start and installs the rest by package name. Nothing here is part
 //! of what people run: the programs are `portico`, `auth-server` and `mcp-server`.
+#![expect(clippy::disallowed_methods, reason = "a tool for developers: its clock is the real one and its settings are the environment")]
 
 mod cache;
 mod check;
@@ -33,11 +34,7 @@ use closing::Tally;
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Sets up, tests, measures and checks this repository",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", about = "Sets up, tests, measures and checks this repository", disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,

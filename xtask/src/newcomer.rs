@@ -23,13 +23,7 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
     let portico = house.open()?;
     let mut client = Command::new("node");
     client.args(["tests/e2e/run.mjs", "typescript-sdk-1"]);
-    let mut tally = e2e::script(
-        "newcomer's first tool call",
-        &mut client,
-        &house,
-        &parts,
-        PROMISED,
-    )?;
+    let mut tally = e2e::script("newcomer's first tool call", &mut client, &house, &parts, PROMISED)?;
     let elapsed = started.elapsed();
     say(&format!(
         "  start to first answer {} ms; build's end to the last of an SDK's tool calls {:.1} s",

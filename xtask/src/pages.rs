@@ -17,9 +17,7 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
     let portico = house.open()?;
     let screenshots = cache::subfolder("screenshots")?;
     let mut pages = Command::new("node");
-    pages
-        .arg("tests/browser/run.mjs")
-        .env("PORTICO_SCREENSHOTS", &screenshots);
+    pages.arg("tests/browser/run.mjs").env("PORTICO_SCREENSHOTS", &screenshots);
     let tally = e2e::script("browser", &mut pages, &house, &parts, LIMIT)?;
     say(&format!("  screenshots: {}", screenshots.display()));
     portico.stop()?;

@@ -28,8 +28,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) fn start() -> Result<Self> {
-        let programs =
-            setup::postgres_folder().ok_or("PostgreSQL is missing: run `cargo xtask setup`")?;
+        let programs = setup::postgres_folder().ok_or("PostgreSQL is missing: run `cargo xtask setup`")?;
         let folder = tempfile::Builder::new().prefix("portico-pg-").tempdir()?;
         if is_root() {
             read(Command::new("chown").arg(ACCOUNT).arg(folder.path()))?;
@@ -47,43 +46,21 @@ impl Postgres {
             "--locale",
             "C",
         ]);
-        must(
-            "PostgreSQL data folder",
-            initdb.current_dir(folder.path()),
-            INITDB_LIMIT,
-        )?;
+        must("PostgreSQL data folder", initdb.current_dir(folder.path()), INITDB_LIMIT)?;
         let port = server::free_port()?;
         let log = File::create(log_file("postgres")?)?;
         let child = as_account(&programs.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args([
-                "-p",
-                &port.to_string(),
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "unix_socket_directories=",
-            ])
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             // The suite asks whether both databases mean the same, not whether PostgreSQL survives a power cut.
-            .args([
-                "-c",
-                "fsync=off",
-                "-c",
-                "full_page_writes=off",
-                "-c",
-                "max_connections=200",
-            ])
+            .args(["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"])
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        let postgres = Self {
-            child,
-            port,
-            _folder: folder,
-        };
+        let postgres = Self { child, port, _folder: folder };
         postgres.wait_until_ready(&programs)?;
         Ok(postgres)
     }
@@ -102,11 +79,7 @@ impl Postgres {
             }
             thread::sleep(GLANCE);
         }
-        Err(format!(
-            "PostgreSQL was not ready within {} s",
-            START_LIMIT.as_secs()
-        )
-        .into())
+        Err(format!("PostgreSQL was not ready within {} s", START_LIMIT.as_secs()).into())
     }
 }
 
@@ -132,15 +105,6 @@ fn as_account(program: &PathBuf) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command
-        .args([
-            "--reuid",
-            ACCOUNT,
-            "--regid",
-            ACCOUNT,
-            "--init-groups",
-            "--",
-        ])
-        .arg(program);
+    command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--init-groups", "--"]).arg(program);
     command
 }

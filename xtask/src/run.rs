@@ -50,12 +50,7 @@ pub(crate) fn step(name: &str, command: &mut Command, limit: Duration) -> Result
         .stdout(file.try_clone()?)
         .stderr(file)
         .spawn()
-        .map_err(|error| {
-            format!(
-                "could not start {}: {error}",
-                command.get_program().display()
-            )
-        })?;
+        .map_err(|error| format!("could not start {}: {error}", command.get_program().display()))?;
     let mut next_beat = HEARTBEAT;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -64,33 +59,19 @@ pub(crate) fn step(name: &str, command: &mut Command, limit: Duration) -> Result
         let elapsed = started.elapsed();
         if elapsed > limit {
             child.kill()?;
-            say(&format!(
-                "  {name} was ended after {} s: it may take at most {} s",
-                elapsed.as_secs(),
-                limit.as_secs()
-            ));
+            say(&format!("  {name} was ended after {} s: it may take at most {} s", elapsed.as_secs(), limit.as_secs()));
             break child.wait()?;
         }
         if elapsed > next_beat {
-            say(&format!(
-                "  {name} is still running, {} s",
-                elapsed.as_secs()
-            ));
+            say(&format!("  {name} is still running, {} s", elapsed.as_secs()));
             next_beat += HEARTBEAT;
         }
         thread::sleep(GLANCE);
     };
     let mark = if status.success() { '✓' } else { '✗' };
-    say(&format!(
-        "{mark} {name}, {:.1} s",
-        started.elapsed().as_secs_f64()
-    ));
+    say(&format!("{mark} {name}, {:.1} s", started.elapsed().as_secs_f64()));
     let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-    Ok(Finished {
-        status,
-        output,
-        log,
-    })
+    Ok(Finished { status, output, log })
 }
 
 /// Like [`step`], for what must succeed before anything else makes sense.
@@ -108,45 +89,24 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "{} failed: {}",
-            command.get_program().display(),
-            complaint.trim()
-        )
-        .into());
+        return Err(format!("{} failed: {}", command.get_program().display(), complaint.trim()).into());
     }
     Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Whether a short command succeeds; what it says is thrown away.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Where the step of this name writes.
 pub(crate) fn log_file(name: &str) -> Result<PathBuf> {
-    let file = name
-        .chars()
-        .map(|letter| {
-            if letter.is_ascii_alphanumeric() {
-                letter
-            } else {
-                '-'
-            }
-        })
-        .collect::<String>();
+    let file = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect::<String>();
     Ok(cache::subfolder("logs")?.join(Path::new(&file).with_extension("log")))
 }
 
 /// The first program of this name in the search path.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }

@@ -60,10 +60,6 @@ impl House {
         format!("http://{}", self.authority)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     pub(crate) fn log(&self) -> &Path {
         &self.log
     }
@@ -73,10 +69,7 @@ impl House {
         let log = File::options().append(true).create(true).open(&self.log)?;
         let mut command = Command::new(&self.binary);
         for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|name| name.starts_with("PORTICO_"))
-            {
+            if name.to_str().is_some_and(|name| name.starts_with("PORTICO_")) {
                 command.env_remove(name);
             }
         }
@@ -103,20 +96,11 @@ impl House {
 
     fn open_with(&self, mut command: Command) -> Result<Portico> {
         let started = Instant::now();
-        let child = command
-            .spawn()
-            .map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
-        let mut portico = Portico {
-            child,
-            ready_after: Duration::ZERO,
-        };
+        let child = command.spawn().map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
+        let mut portico = Portico { child, ready_after: Duration::ZERO };
         while started.elapsed() < START_LIMIT {
             if let Some(status) = portico.child.try_wait()? {
-                return Err(format!(
-                    "portico ended with {status} at its start:\n{}",
-                    self.log_tail()
-                )
-                .into());
+                return Err(format!("portico ended with {status} at its start:\n{}", self.log_tail()).into());
             }
             if answers(&self.authority) {
                 portico.ready_after = started.elapsed();
@@ -124,12 +108,7 @@ impl House {
             }
             thread::sleep(GLANCE);
         }
-        Err(format!(
-            "portico gave no answer within {} s:\n{}",
-            START_LIMIT.as_secs(),
-            self.log_tail()
-        )
-        .into())
+        Err(format!("portico gave no answer within {} s:\n{}", START_LIMIT.as_secs(), self.log_tail()).into())
     }
 
     /// The last lines of the server's log.
@@ -161,19 +140,11 @@ impl Portico {
         let asked = Instant::now();
         while asked.elapsed() < STOP_LIMIT {
             if let Some(status) = self.child.try_wait()? {
-                return if status.success() {
-                    Ok(())
-                } else {
-                    Err(format!("portico stopped with {status}").into())
-                };
+                return if status.success() { Ok(()) } else { Err(format!("portico stopped with {status}").into()) };
             }
             thread::sleep(GLANCE);
         }
-        Err(format!(
-            "portico did not stop within {} s of SIGTERM",
-            STOP_LIMIT.as_secs()
-        )
-        .into())
+        Err(format!("portico did not stop within {} s of SIGTERM", STOP_LIMIT.as_secs()).into())
     }
 }
 

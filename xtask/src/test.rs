@@ -22,9 +22,7 @@ pub(crate) fn all() -> Result<Tally> {
             sum.add(counted("real clients", || e2e::run(&binary, &[])));
             sum.add(counted("browser", || pages::run(&binary)));
             sum.add(counted("conformance", || conformance::run(&binary)));
-            sum.add(counted("crash", || {
-                crash::run(&binary, None, crash::ROUNDS)
-            }));
+            sum.add(counted("crash", || crash::run(&binary, None, crash::ROUNDS)));
             sum.add(counted("newcomer", || newcomer::run(&binary)));
         }
         Err(error) => {
@@ -32,21 +30,15 @@ pub(crate) fn all() -> Result<Tally> {
             sum.add(Tally::one_failure());
         }
     }
-    say(&format!(
-        "all of it took {} min",
-        started.elapsed().as_secs() / 60
-    ));
+    say(&format!("all of it took {} min", started.elapsed().as_secs() / 60));
     Ok(sum)
 }
 
 /// Every Rust test of the workspace, with PostgreSQL beside SQLite.
 fn cargo_test() -> Result<Tally> {
     let postgres = Postgres::start()?;
-    let mut command =
-        workspace::cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
-    command
-        .env("TEST_POSTGRES_URL", postgres.url())
-        .env("INSTA_UPDATE", "no");
+    let mut command = workspace::cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    command.env("TEST_POSTGRES_URL", postgres.url()).env("INSTA_UPDATE", "no");
     let targets = run::step("cargo test", &mut command, CARGO_TEST_LIMIT)?;
     let mut command = workspace::cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])?;
     let examples = run::step("cargo test --doc", &mut command, CARGO_TEST_LIMIT)?;
@@ -59,9 +51,6 @@ fn cargo_test() -> Result<Tally> {
             tally.failed = tally.failed.max(1);
         }
     }
-    say(&format!(
-        "  Rust: {} passed, {} failed",
-        tally.passed, tally.failed
-    ));
+    say(&format!("  Rust: {} passed, {} failed", tally.passed, tally.failed));
     Ok(tally)
 }

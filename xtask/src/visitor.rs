@@ -78,6 +78,24 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
+impl Tokens {
+    /// Whether the resource lets the access token in. What it says of the empty message is its own business.
+    pub(crate) fn are_admitted(&self, connection: &mut Connection) -> Trip<bool> {
+        let authorization = format!("Bearer {}", self.access);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+        ];
+        let answer = connection.send(Ask { method: "POST", target: "/mcp", headers: &headers, body: b"{}" })?;
+        match answer.status {
+            401 => Ok(false),
+            403 | 429 | 500.. => Err(wrong("the resource", &answer)),
+            _ => Ok(true),
+        }
+    }
+}
+
 /// A code with what redeems it.
 #[derive(Debug, Clone)]
 pub(crate) struct Receipt {
@@ -90,11 +108,7 @@ impl App {
         Self::register_for(connection, name, LOOPBACK_REDIRECT)
     }
 
-    pub(crate) fn register_for(
-        connection: &mut Connection,
-        name: &str,
-        redirect_uri: &str,
-    ) -> Trip<Self> {
+    pub(crate) fn register_for(connection: &mut Connection, name: &str, redirect_uri: &str) -> Trip<Self> {
         let body = json!({
             "client_name": name,
             "redirect_uris": [redirect_uri],
@@ -103,12 +117,7 @@ impl App {
         })
         .to_string();
         let headers = [("content-type", "application/json")];
-        let answer = connection.send(Ask {
-            method: "POST",
-            target: "/register",
-            headers: &headers,
-            body: body.as_bytes(),
-        })?;
+        let answer = connection.send(Ask { method: "POST", target: "/register", headers: &headers, body: body.as_bytes() })?;
         if answer.status != 201 {
             return Err(wrong("registration", &answer));
         }
@@ -126,24 +135,16 @@ impl App {
     pub(crate) fn is_known(&self, connection: &mut Connection) -> Trip<bool> {
         let authorization = format!("Bearer {}", self.registration_token);
         let headers = [("authorization", authorization.as_str())];
-        let answer = connection.send(Ask {
-            headers: &headers,
-            ..Ask::get(&self.registration_target)
-        })?;
+        let answer = connection.send(Ask { headers: &headers, ..Ask::get(&self.registration_target) })?;
         match answer.status {
-            200 => Ok(json_of("registration", &answer)?["client_id"]
-                == Value::from(self.client_id.as_str())),
+            200 => Ok(json_of("registration", &answer)?["client_id"] == self.client_id.as_str()),
             401 => Ok(false),
             _ => Err(wrong("reading a registration", &answer)),
         }
     }
 
     /// Redeems a code. `None`: refused as `invalid_grant`.
-    pub(crate) fn redeem(
-        &self,
-        connection: &mut Connection,
-        receipt: &Receipt,
-    ) -> Trip<Option<Tokens>> {
+    pub(crate) fn redeem(&self, connection: &mut Connection, receipt: &Receipt) -> Trip<Option<Tokens>> {
         self.tokens(
             connection,
             &[
@@ -158,24 +159,12 @@ impl App {
 
     /// Rotates a refresh token. `None`: refused as `invalid_grant`.
     pub(crate) fn refresh(&self, connection: &mut Connection, token: &str) -> Trip<Option<Tokens>> {
-        self.tokens(
-            connection,
-            &[
-                ("grant_type", "refresh_token"),
-                ("refresh_token", token),
-                ("client_id", &self.client_id),
-            ],
-        )
+        self.tokens(connection, &[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", &self.client_id)])
     }
 
     fn tokens(&self, connection: &mut Connection, pairs: &[(&str, &str)]) -> Trip<Option<Tokens>> {
         let body = form(pairs);
-        let answer = connection.send(Ask {
-            method: "POST",
-            target: "/token",
-            headers: &[FORM],
-            body: body.as_bytes(),
-        })?;
+        let answer = connection.send(Ask { method: "POST", target: "/token", headers: &[FORM], body: body.as_bytes() })?;
         if answer.status == 400 && json_of("token", &answer)?["error"] == "invalid_grant" {
             return Ok(None);
         }
@@ -183,10 +172,7 @@ impl App {
             return Err(wrong("token", &answer));
         }
         let tokens = json_of("token", &answer)?;
-        Ok(Some(Tokens {
-            access: member(&tokens, "access_token")?,
-            refresh: member(&tokens, "refresh_token")?,
-        }))
+        Ok(Some(Tokens { access: member(&tokens, "access_token")?, refresh: member(&tokens, "refresh_token")? }))
     }
 }
 
@@ -200,11 +186,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(username: &str, password: &str) -> Self {
-        Self {
-            username: username.to_owned(),
-            password: password.to_owned(),
-            cookies: BTreeMap::new(),
-        }
+        Self { username: username.to_owned(), password: password.to_owned(), cookies: BTreeMap::new() }
     }
 
     /// Lets `app` do what it asks, whatever pages stand between, and returns the code.
@@ -217,8 +199,7 @@ impl Person {
                     let location = answer.header("location").unwrap_or_default().to_owned();
                     if location.starts_with(&app.redirect_uri) {
                         let code = query_parameter(&location, "code");
-                        let code =
-                            code.ok_or_else(|| Trouble::Wrong(format!("no code in {location}")))?;
+                        let code = code.ok_or_else(|| Trouble::Wrong(format!("no code in {location}")))?;
                         return Ok(Receipt { code, verifier });
                     }
                     self.get(connection, target_of(&location))?
@@ -232,21 +213,13 @@ impl Person {
 
     /// The cookies as a browser sends them.
     pub(crate) fn cookie_header(&self) -> String {
-        let pairs = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
         pairs.collect::<Vec<_>>().join("; ")
     }
 
     fn submit(&mut self, connection: &mut Connection, answer: &Answer) -> Trip<Answer> {
-        let page = page::Form::read(&answer.text())
-            .ok_or_else(|| wrong("a page without a form", answer))?;
-        let mut fields: Vec<(&str, &str)> = page
-            .hidden
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let page = page::Form::read(&answer.text()).ok_or_else(|| wrong("a page without a form", answer))?;
+        let mut fields: Vec<(&str, &str)> = page.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if page.asks_for("username") {
             fields.push(("username", &self.username));
         }
@@ -257,18 +230,8 @@ impl Person {
         let body = form(&fields);
         let cookie = self.cookie_header();
         let origin = format!("http://{}", connection.authority());
-        let headers = [
-            FORM,
-            ("origin", origin.as_str()),
-            ("sec-fetch-site", "same-origin"),
-            ("cookie", cookie.as_str()),
-        ];
-        let answer = connection.send(Ask {
-            method: "POST",
-            target: target_of(&page.action),
-            headers: &headers,
-            body: body.as_bytes(),
-        })?;
+        let headers = [FORM, ("origin", origin.as_str()), ("sec-fetch-site", "same-origin"), ("cookie", cookie.as_str())];
+        let answer = connection.send(Ask { method: "POST", target: target_of(&page.action), headers: &headers, body: body.as_bytes() })?;
         self.keep_cookies(&answer);
         Ok(answer)
     }
@@ -276,15 +239,8 @@ impl Person {
     fn get(&mut self, connection: &mut Connection, target: &str) -> Trip<Answer> {
         let cookie = self.cookie_header();
         let headers = [("cookie", cookie.as_str())];
-        let headers = if cookie.is_empty() {
-            &headers[..0]
-        } else {
-            &headers[..]
-        };
-        let answer = connection.send(Ask {
-            headers,
-            ..Ask::get(target)
-        })?;
+        let headers = if cookie.is_empty() { &headers[..0] } else { &headers[..] };
+        let answer = connection.send(Ask { headers, ..Ask::get(target) })?;
         self.keep_cookies(&answer);
         Ok(answer)
     }
@@ -298,8 +254,7 @@ impl Person {
             if value.is_empty() || parts.any(|part| part.trim().eq_ignore_ascii_case("max-age=0")) {
                 self.cookies.remove(name.trim());
             } else {
-                self.cookies
-                    .insert(name.trim().to_owned(), value.to_owned());
+                self.cookies.insert(name.trim().to_owned(), value.to_owned());
             }
         }
     }
@@ -325,10 +280,7 @@ fn json_of(what: &str, answer: &Answer) -> Trip<Value> {
 }
 
 fn member(object: &Value, name: &str) -> Trip<String> {
-    object[name]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Trouble::Wrong(format!("no {name} in the answer")))
+    object[name].as_str().map(str::to_owned).ok_or_else(|| Trouble::Wrong(format!("no {name} in the answer")))
 }
 
 /// Path and query of an address on our own origin; a relative one is already that.

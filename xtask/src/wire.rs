@@ -25,12 +25,7 @@ pub(crate) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(crate) fn get(target: &'a str) -> Self {
-        Self {
-            method: "GET",
-            target,
-            headers: &[],
-            body: &[],
-        }
+        Self { method: "GET", target, headers: &[], body: &[] }
     }
 }
 
@@ -44,17 +39,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn headers_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -79,10 +68,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-        Ok(Self {
-            authority: authority.to_owned(),
-            stream: BufReader::new(stream),
-        })
+        Ok(Self { authority: authority.to_owned(), stream: BufReader::new(stream) })
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -91,11 +77,7 @@ impl Connection {
 
     /// Sends one request in one write and reads its whole answer.
     pub(crate) fn send(&mut self, ask: Ask<'_>) -> io::Result<Answer> {
-        let mut bytes = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\n",
-            ask.method, ask.target, self.authority
-        )
-        .into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", ask.method, ask.target, self.authority).into_bytes();
         for (name, value) in ask.headers {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
@@ -123,16 +105,10 @@ impl Connection {
             if headers.len() == HEADERS_MAX {
                 return Err(malformed("too many headers"));
             }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or_else(|| malformed("a header without a colon"))?;
+            let (name, value) = line.split_once(':').ok_or_else(|| malformed("a header without a colon"))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Answer {
-            status,
-            headers,
-            body: Vec::new(),
-        };
+        let mut answer = Answer { status, headers, body: Vec::new() };
         answer.body = self.body(method, &answer)?;
         Ok(answer)
     }
@@ -141,16 +117,10 @@ impl Connection {
         if method == "HEAD" || answer.status == 204 || answer.status == 304 {
             return Ok(Vec::new());
         }
-        if answer
-            .header("transfer-encoding")
-            .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
-        {
+        if answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
             return self.chunked();
         }
-        let length = answer
-            .header("content-length")
-            .map_or(Ok(0), str::parse)
-            .map_err(|_| malformed("no length"))?;
+        let length = answer.header("content-length").map_or(Ok(0), str::parse).map_err(|_| malformed("no length"))?;
         self.exactly(length)
     }
 
@@ -158,8 +128,8 @@ impl Connection {
         let mut body = Vec::new();
         loop {
             let line = self.line()?;
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
-                .map_err(|_| malformed("no chunk size"))?;
+            let size =
+                usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).map_err(|_| malformed("no chunk size"))?;
             let chunk = self.exactly(size)?;
             if body.len() + chunk.len() > BODY_BYTES_MAX {
                 return Err(malformed("an endless body"));
@@ -197,9 +167,7 @@ fn malformed(what: &'static str) -> io::Error {
 
 /// `application/x-www-form-urlencoded`, also the query of an address.
 pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
-    let encoded = pairs
-        .iter()
-        .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)));
+    let encoded = pairs.iter().map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)));
     encoded.collect::<Vec<_>>().join("&")
 }
 
@@ -207,9 +175,7 @@ fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -229,13 +195,8 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail
-            .get(..2)
-            .and_then(|pair| std::str::from_utf8(pair).ok());
-        match (
-            first,
-            hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()),
-        ) {
+        let hex = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match (first, hex.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
                 rest = &tail[2..];
@@ -275,9 +236,7 @@ mod tests {
 
     #[test]
     fn a_body_in_chunks_is_put_together() {
-        let mut connection = served(
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n",
-        );
+        let mut connection = served("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n");
         assert_eq!(connection.send(Ask::get("/")).unwrap().text(), "abcde");
     }
 
@@ -291,10 +250,7 @@ mod tests {
     fn what_a_form_encodes_a_query_gives_back() {
         let query = form(&[("state", "a b&c=ü/+"), ("code", "x")]);
         let address = format!("http://127.0.0.1:1/callback?{query}");
-        assert_eq!(
-            query_parameter(&address, "state").as_deref(),
-            Some("a b&c=ü/+")
-        );
+        assert_eq!(query_parameter(&address, "state").as_deref(), Some("a b&c=ü/+"));
         assert_eq!(query_parameter(&address, "code").as_deref(), Some("x"));
         assert_eq!(query_parameter(&address, "iss"), None);
     }

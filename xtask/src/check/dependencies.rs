@@ -5,61 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{Result, run, workspace};
 
 /// Two of these are two connection pools, two runtimes, two SQLite libraries: a defect, or minutes of building.
-const ONLY_ONCE: [&str; 9] = [
-    "sqlx",
-    "sqlx-core",
-    "tokio",
-    "libsqlite3-sys",
-    "aws-lc-sys",
-    "rustls",
-    "reqwest",
-    "actix-web",
-    "hyper",
-];
+const ONLY_ONCE: [&str; 9] = ["sqlx", "sqlx-core", "tokio", "libsqlite3-sys", "aws-lc-sys", "rustls", "reqwest", "actix-web", "hyper"];
 /// A second TLS provider makes rustls panic at its start; the others are TLS stacks of their own.
-const NEVER: [&str; 8] = [
-    "ring",
-    "native-tls",
-    "tokio-native-tls",
-    "tokio-openssl",
-    "actix-tls-openssl",
-    "hyper-openssl",
-    "hyper-tls",
-    "sqlx-macros",
-];
+const NEVER: [&str; 8] =
+    ["ring", "native-tls", "tokio-native-tls", "tokio-openssl", "actix-tls-openssl", "hyper-openssl", "hyper-tls", "sqlx-macros"];
 /// OpenSSL is there for josekit's documents, never for TLS.
 const OPENSSL_USERS: [&str; 1] = ["josekit"];
 
 pub(super) fn faults() -> Result<Vec<String>> {
-    let words = [
-        "tree",
-        "--workspace",
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ];
+    let words = ["tree", "--workspace", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
     let mut faults = judge(&run::read(&mut workspace::cargo(&words)?)?);
-    let words = [
-        "tree",
-        "--workspace",
-        "--edges",
-        "normal,build",
-        "--invert",
-        "openssl",
-        "--depth",
-        "1",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ];
-    for user in names(&run::read(&mut workspace::cargo(&words)?)?)
-        .keys()
-        .filter(|&&name| name != "openssl")
-    {
+    let words =
+        ["tree", "--workspace", "--edges", "normal,build", "--invert", "openssl", "--depth", "1", "--prefix", "none", "--format", "{p}"];
+    for user in names(&run::read(&mut workspace::cargo(&words)?)?).keys().filter(|&&name| name != "openssl") {
         if !OPENSSL_USERS.contains(user) {
             faults.push(format!("{user} uses OpenSSL"));
         }
@@ -73,10 +31,7 @@ fn judge(tree: &str) -> Vec<String> {
         let versions = packages.get(name).filter(|versions| versions.len() > 1)?;
         Some(format!("{name} is there more than once: {versions:?}"))
     });
-    let forbidden = NEVER
-        .iter()
-        .filter(|&&name| packages.contains_key(name))
-        .map(|name| format!("{name} may not be in the tree"));
+    let forbidden = NEVER.iter().filter(|&&name| packages.contains_key(name)).map(|name| format!("{name} may not be in the tree"));
     twice.chain(forbidden).collect()
 }
 
@@ -98,9 +53,7 @@ mod tests {
 
     #[test]
     fn one_of_each_is_good() {
-        assert!(
-            judge("tokio v1.50.0\ntokio v1.50.0 (*)\nbase64 v0.21.0\nbase64 v0.22.0\n").is_empty()
-        );
+        assert!(judge("tokio v1.50.0\ntokio v1.50.0 (*)\nbase64 v0.21.0\nbase64 v0.22.0\n").is_empty());
     }
 
     #[test]

@@ -28,9 +28,7 @@ const EXCEPTIONS: [(&str, &str); 0] = [];
 pub(super) fn faults() -> Result<Vec<String>> {
     let words = ["metadata", "--format-version", "1", "--locked"];
     let metadata: Value = serde_json::from_str(&run::read(&mut workspace::cargo(&words)?)?)?;
-    let packages = metadata["packages"]
-        .as_array()
-        .ok_or("cargo metadata has no packages")?;
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata has no packages")?;
     Ok(packages.iter().filter_map(fault).collect())
 }
 
@@ -47,10 +45,7 @@ fn fault(package: &Value) -> Option<String> {
 
 /// An SPDX expression: `OR` needs one side, `AND` both, parentheses group. `/` is an old spelling of `OR`.
 fn is_allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut reader = Reader { words: &words };
     let allowed = reader.either();

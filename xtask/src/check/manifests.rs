@@ -14,18 +14,11 @@ const INHERITED: [&str; 4] = ["version", "edition", "rust-version", "license"];
 /// Members that write a version, or do not take the shared lints.
 pub(super) fn faults() -> Result<Vec<String>> {
     let root: Table = fs::read_to_string(workspace::root().join("Cargo.toml"))?.parse()?;
-    let members = root["workspace"]["members"]
-        .as_array()
-        .ok_or("the workspace has no members")?;
+    let members = root["workspace"]["members"].as_array().ok_or("the workspace has no members")?;
     let mut faults = Vec::new();
     for member in members.iter().filter_map(Value::as_str) {
-        let manifest: Table =
-            fs::read_to_string(workspace::root().join(member).join("Cargo.toml"))?.parse()?;
-        faults.extend(
-            of_member(&manifest)
-                .into_iter()
-                .map(|fault| format!("{member}: {fault}")),
-        );
+        let manifest: Table = fs::read_to_string(workspace::root().join(member).join("Cargo.toml"))?.parse()?;
+        faults.extend(of_member(&manifest).into_iter().map(|fault| format!("{member}: {fault}")));
     }
     Ok(faults)
 }
@@ -33,12 +26,7 @@ pub(super) fn faults() -> Result<Vec<String>> {
 fn of_member(manifest: &Table) -> Vec<String> {
     let mut faults = Vec::new();
     for table in DEPENDENCY_TABLES {
-        for (name, dependency) in manifest
-            .get(table)
-            .and_then(Value::as_table)
-            .into_iter()
-            .flatten()
-        {
+        for (name, dependency) in manifest.get(table).and_then(Value::as_table).into_iter().flatten() {
             if !is_inherited(dependency) {
                 faults.push(format!("{name} in [{table}] must say `workspace = true`"));
             }
@@ -46,10 +34,7 @@ fn of_member(manifest: &Table) -> Vec<String> {
     }
     let package = manifest.get("package").and_then(Value::as_table);
     for member in INHERITED {
-        if !package
-            .and_then(|package| package.get(member))
-            .is_some_and(is_inherited)
-        {
+        if !package.and_then(|package| package.get(member)).is_some_and(is_inherited) {
             faults.push(format!("package.{member} must say `workspace = true`"));
         }
     }
@@ -87,16 +72,8 @@ mod tests {
     #[test]
     fn a_version_in_a_member_is_a_fault() {
         let faults = of_member(&format!("{GOOD}\nserde_json = \"1\"").parse().unwrap());
-        assert_eq!(
-            faults,
-            ["serde_json in [dependencies] must say `workspace = true`"]
-        );
-        let faults = of_member(
-            &GOOD
-                .replace("edition.workspace = true", "edition = \"2024\"")
-                .parse()
-                .unwrap(),
-        );
+        assert_eq!(faults, ["serde_json in [dependencies] must say `workspace = true`"]);
+        let faults = of_member(&GOOD.replace("edition.workspace = true", "edition = \"2024\"").parse().unwrap());
         assert_eq!(faults, ["package.edition must say `workspace = true`"]);
     }
 }

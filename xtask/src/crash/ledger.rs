@@ -56,11 +56,7 @@ impl Ledger {
 }
 
 /// Does one thing after the other until the server is gone; any answer that should not be is an error.
-pub(super) fn work(
-    house: &House,
-    mut sequence: Sequence,
-    acknowledged: &AtomicU64,
-) -> Result<Ledger, String> {
+pub(super) fn work(house: &House, mut sequence: Sequence, acknowledged: &AtomicU64) -> Result<Ledger, String> {
     let mut ledger = Ledger::default();
     let mut person = Person::new(house.username, &house.password);
     let Ok(mut connection) = Connection::open(&house.authority) else {
@@ -79,12 +75,7 @@ pub(super) fn work(
     Ok(ledger)
 }
 
-fn act(
-    ledger: &mut Ledger,
-    connection: &mut Connection,
-    person: &mut Person,
-    sequence: &mut Sequence,
-) -> Result<(), Trouble> {
+fn act(ledger: &mut Ledger, connection: &mut Connection, person: &mut Person, sequence: &mut Sequence) -> Result<(), Trouble> {
     let choice = sequence.below(10);
     if ledger.apps.is_empty() || choice == 0 {
         ledger.apps.push(App::register(connection, "Crash test")?);
@@ -104,33 +95,20 @@ fn act(
     match held.app.refresh(connection, &held.tokens.refresh)? {
         Some(tokens) => held.tokens = tokens,
         None => {
-            return Err(Trouble::Wrong(
-                "a live refresh token was refused under load".to_owned(),
-            ));
+            return Err(Trouble::Wrong("a live refresh token was refused under load".to_owned()));
         }
     }
     ledger.refreshes += 1;
     Ok(())
 }
 
-fn redeem(
-    ledger: &mut Ledger,
-    connection: &mut Connection,
-    app: App,
-    receipt: Receipt,
-) -> Result<(), Trouble> {
+fn redeem(ledger: &mut Ledger, connection: &mut Connection, app: App, receipt: Receipt) -> Result<(), Trouble> {
     match app.redeem(connection, &receipt) {
         Ok(Some(tokens)) => {
-            ledger.held.push(Held {
-                app,
-                spent: receipt,
-                tokens,
-            });
+            ledger.held.push(Held { app, spent: receipt, tokens });
             Ok(())
         }
-        Ok(None) => Err(Trouble::Wrong(
-            "a fresh code was refused under load".to_owned(),
-        )),
+        Ok(None) => Err(Trouble::Wrong("a fresh code was refused under load".to_owned())),
         Err(trouble) => {
             ledger.undecided.push((app, receipt));
             Err(trouble)

@@ -36,11 +36,7 @@ impl Verdict {
                 survivors.held.push(grant);
             }
         }
-        verdict.rules.push((
-            "no code is redeemed twice, and its replay ends the grant",
-            replayed,
-            lost,
-        ));
+        verdict.rules.push(("no code is redeemed twice, and its replay ends the grant", replayed, lost));
         survivors.apps.extend(ledger.apps);
         Ok(verdict)
     }
@@ -52,19 +48,11 @@ impl Verdict {
         verdict.registrations(&mut connection, &survivors.apps)?;
         let mut broken = Vec::new();
         for grant in &survivors.held {
-            if grant
-                .app
-                .refresh(&mut connection, &grant.tokens.refresh)?
-                .is_none()
-            {
+            if grant.app.refresh(&mut connection, &grant.tokens.refresh)?.is_none() {
                 broken.push(format!("a grant of client {} is lost", grant.app.client_id));
             }
         }
-        verdict.rules.push((
-            "no acknowledged grant is lost",
-            survivors.held.len(),
-            broken,
-        ));
+        verdict.rules.push(("no acknowledged grant is lost", survivors.held.len(), broken));
         Ok(verdict)
     }
 
@@ -75,67 +63,48 @@ impl Verdict {
                 broken.push(format!("client {} is lost", app.client_id));
             }
         }
-        self.rules
-            .push(("no acknowledged registration is lost", apps.len(), broken));
+        self.rules.push(("no acknowledged registration is lost", apps.len(), broken));
         Ok(())
     }
 
     fn grants(&mut self, connection: &mut Connection, held: &mut [Held]) -> Result<()> {
         let mut broken = Vec::new();
         for grant in &mut *held {
+            if !grant.tokens.are_admitted(connection)? {
+                broken.push(format!("an access token of client {} is refused", grant.app.client_id));
+            }
             match grant.app.refresh(connection, &grant.tokens.refresh)? {
                 Some(tokens) => grant.tokens = tokens,
                 None => broken.push(format!("a grant of client {} is lost", grant.app.client_id)),
             }
         }
-        self.rules
-            .push(("no acknowledged grant is lost", held.len(), broken));
+        self.rules.push(("no acknowledged grant is lost", held.len(), broken));
         Ok(())
     }
 
-    fn unspent_codes(
-        &mut self,
-        connection: &mut Connection,
-        unspent: &[(App, Receipt)],
-    ) -> Result<()> {
+    fn unspent_codes(&mut self, connection: &mut Connection, unspent: &[(App, Receipt)]) -> Result<()> {
         let mut broken = Vec::new();
         for (app, receipt) in unspent {
             let first = app.redeem(connection, receipt)?.is_some();
             let second = app.redeem(connection, receipt)?.is_some();
             if !first || second {
-                broken.push(format!(
-                    "an unspent code: first try {first}, second try {second}"
-                ));
+                broken.push(format!("an unspent code: first try {first}, second try {second}"));
             }
         }
-        self.rules.push((
-            "an acknowledged code is good, and once",
-            unspent.len(),
-            broken,
-        ));
+        self.rules.push(("an acknowledged code is good, and once", unspent.len(), broken));
         Ok(())
     }
 
-    fn undecided_codes(
-        &mut self,
-        connection: &mut Connection,
-        undecided: &[(App, Receipt)],
-    ) -> Result<()> {
+    fn undecided_codes(&mut self, connection: &mut Connection, undecided: &[(App, Receipt)]) -> Result<()> {
         let mut broken = Vec::new();
         for (app, receipt) in undecided {
             let first = app.redeem(connection, receipt)?.is_some();
             let second = app.redeem(connection, receipt)?.is_some();
             if second {
-                broken.push(format!(
-                    "an undecided code was good again: first try {first}"
-                ));
+                broken.push(format!("an undecided code was good again: first try {first}"));
             }
         }
-        self.rules.push((
-            "a redemption cut off is decided once",
-            undecided.len(),
-            broken,
-        ));
+        self.rules.push(("a redemption cut off is decided once", undecided.len(), broken));
         Ok(())
     }
 
@@ -146,10 +115,7 @@ impl Verdict {
             tally.add(Tally::of(broken.is_empty()));
             match broken.first() {
                 None => say(&format!("  ok {name}: {rule} ({judged})")),
-                Some(first) => say(&format!(
-                    "  not ok {name}: {rule}: {} of {judged}, {first}",
-                    broken.len()
-                )),
+                Some(first) => say(&format!("  not ok {name}: {rule}: {} of {judged}, {first}", broken.len())),
             }
         }
         tally
@@ -161,9 +127,6 @@ fn spent_code_is_refused(connection: &mut Connection, grant: &Held) -> Result<Op
     if grant.app.redeem(connection, &grant.spent)?.is_some() {
         return Ok(Some("a spent code was good again".to_owned()));
     }
-    let still_alive = grant
-        .app
-        .refresh(connection, &grant.tokens.refresh)?
-        .is_some();
+    let still_alive = grant.app.refresh(connection, &grant.tokens.refresh)?.is_some();
     Ok(still_alive.then(|| "the grant outlived the replay of its code".to_owned()))
 }

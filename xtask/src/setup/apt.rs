@@ -20,60 +20,27 @@ struct Need {
 }
 
 const NEEDS: [Need; 5] = [
-    Need {
-        package: "chromium",
-        is_there: || chromium().is_some(),
-    },
-    Need {
-        package: "postgresql",
-        is_there: || postgres_folder().is_some(),
-    },
-    Need {
-        package: "python3-venv",
-        is_there: venv_works,
-    },
-    Need {
-        package: "make",
-        is_there: || find_program("make").is_some(),
-    },
-    Need {
-        package: "perl",
-        is_there: || find_program("perl").is_some(),
-    },
+    Need { package: "chromium", is_there: || chromium().is_some() },
+    Need { package: "postgresql", is_there: || postgres_folder().is_some() },
+    Need { package: "python3-venv", is_there: venv_works },
+    Need { package: "make", is_there: || find_program("make").is_some() },
+    Need { package: "perl", is_there: || find_program("perl").is_some() },
 ];
 
 /// Installs the packages of everything that is missing, and only those.
 pub(super) fn install_missing() -> Result<()> {
-    let missing: Vec<&str> = NEEDS
-        .iter()
-        .filter(|need| !(need.is_there)())
-        .map(|need| need.package)
-        .collect();
+    let missing: Vec<&str> = NEEDS.iter().filter(|need| !(need.is_there)()).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let wanted = missing.join(", ");
     if find_program("apt-get").is_none() {
-        return Err(format!(
-            "missing: {wanted}. There is no apt-get here: install them in this system's own way"
-        )
-        .into());
+        return Err(format!("missing: {wanted}. There is no apt-get here: install them in this system's own way").into());
     }
-    must(
-        "apt-get update",
-        privileged("apt-get")?.arg("update"),
-        INSTALL_LIMIT,
-    )?;
+    must("apt-get update", privileged("apt-get")?.arg("update"), INSTALL_LIMIT)?;
     let mut install = privileged("apt-get")?;
-    install
-        .args(["install", "--yes", "--no-install-recommends"])
-        .args(&missing)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    must(
-        &format!("apt-get install {wanted}"),
-        &mut install,
-        INSTALL_LIMIT,
-    )?;
+    install.args(["install", "--yes", "--no-install-recommends"]).args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
+    must(&format!("apt-get install {wanted}"), &mut install, INSTALL_LIMIT)?;
     match NEEDS.iter().find(|need| !(need.is_there)()) {
         Some(need) => Err(format!("{} was installed and is still not found", need.package).into()),
         None => Ok(()),
@@ -85,14 +52,7 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     if let Some(chosen) = std::env::var_os("PORTICO_CHROMIUM") {
         return Some(PathBuf::from(chosen));
     }
-    [
-        "chromium",
-        "chromium-browser",
-        "google-chrome-stable",
-        "google-chrome",
-    ]
-    .into_iter()
-    .find_map(find_program)
+    ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"].into_iter().find_map(find_program)
 }
 
 /// The folder with `initdb` and `postgres`: the newest of Debian's, else the search path's.
@@ -104,10 +64,7 @@ pub(crate) fn postgres_folder() -> Option<PathBuf> {
             let folder = entry.ok()?.path();
             let version = folder.file_name()?.to_str()?.parse().ok()?;
             let programs = folder.join("bin");
-            programs
-                .join("initdb")
-                .is_file()
-                .then_some((version, programs))
+            programs.join("initdb").is_file().then_some((version, programs))
         })
         .collect();
     versions.sort();
@@ -125,10 +82,7 @@ fn privileged(program: &str) -> Result<Command> {
         return Ok(Command::new(program));
     }
     if find_program("sudo").is_none() {
-        return Err(format!(
-            "{program} needs root and there is no sudo: run `cargo xtask setup` once as root"
-        )
-        .into());
+        return Err(format!("{program} needs root and there is no sudo: run `cargo xtask setup` once as root").into());
     }
     let mut command = Command::new("sudo");
     command.arg(program);

@@ -27,12 +27,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
-    say(&format!(
-        "ready: {}, {}, {}",
-        parts.chromium.display(),
-        parts.python.display(),
-        parts.suite.display()
-    ));
+    say(&format!("ready: {}, {}, {}", parts.chromium.display(), parts.python.display(), parts.suite.display()));
     Ok(())
 }
 

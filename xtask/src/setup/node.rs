@@ -30,11 +30,7 @@ pub(super) fn install_clients() -> Result<()> {
     if link.is_symlink() {
         fs::remove_file(&link)?;
     } else if link.exists() {
-        return Err(format!(
-            "{} is a folder: delete it, the packages live in the cache",
-            link.display()
-        )
-        .into());
+        return Err(format!("{} is a folder: delete it, the packages live in the cache", link.display()).into());
     }
     std::os::unix::fs::symlink(&installed, &link)?;
     Ok(())
@@ -55,9 +51,7 @@ pub(super) fn for_suite(suite: &Path) -> Result<PathBuf> {
         .iter()
         .map(|package| packages.join(package).join("bin/node"))
         .find(|node| node.is_file())
-        .ok_or_else(|| {
-            format!("the conformance suite needs Node {SUITE_NODE_MAJOR} or newer").into()
-        })
+        .ok_or_else(|| format!("the conformance suite needs Node {SUITE_NODE_MAJOR} or newer").into())
 }
 
 /// Installs exactly what the lock file says; no package may run a script of its own.
@@ -68,22 +62,13 @@ fn install(name: &str, source: &Path) -> Result<PathBuf> {
         fs::write(folder.join("package.json"), &manifest)?;
         fs::write(folder.join("package-lock.json"), &lock)?;
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(folder);
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
         must(&format!("npm packages for {name}"), &mut npm, INSTALL_LIMIT).map(|_| ())
     })
 }
 
 fn system_node_major() -> Result<u32> {
-    let version = read(Command::new("node").arg("--version"))
-        .map_err(|error| format!("Node is needed: {error}"))?;
-    let major = version
-        .trim()
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .unwrap_or_default();
-    major
-        .parse()
-        .map_err(|_| format!("node calls itself {}", version.trim()).into())
+    let version = read(Command::new("node").arg("--version")).map_err(|error| format!("Node is needed: {error}"))?;
+    let major = version.trim().trim_start_matches('v').split('.').next().unwrap_or_default();
+    major.parse().map_err(|_| format!("node calls itself {}", version.trim()).into())
 }

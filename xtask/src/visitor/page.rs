@@ -12,36 +12,21 @@ impl Form {
     /// The first form that is posted: the one that decides.
     pub(super) fn read(html: &str) -> Option<Self> {
         let mut form: Option<Self> = None;
-        for tag in html
-            .split('<')
-            .skip(1)
-            .filter_map(|piece| piece.split_once('>').map(|(tag, _)| tag))
-        {
+        for tag in html.split('<').skip(1).filter_map(|piece| piece.split_once('>').map(|(tag, _)| tag)) {
             if tag == "/form" && form.is_some() {
                 return form;
             }
-            let name = tag
-                .split(|letter: char| letter.is_whitespace() || letter == '/')
-                .next()
-                .unwrap_or_default();
+            let name = tag.split(|letter: char| letter.is_whitespace() || letter == '/').next().unwrap_or_default();
             match (&mut form, name) {
-                (None, "form")
-                    if attribute(tag, "method")
-                        .is_some_and(|method| method.eq_ignore_ascii_case("post")) =>
-                {
-                    form = Some(Self {
-                        action: attribute(tag, "action")?,
-                        hidden: Vec::new(),
-                        visible: Vec::new(),
-                    });
+                (None, "form") if attribute(tag, "method").is_some_and(|method| method.eq_ignore_ascii_case("post")) => {
+                    form = Some(Self { action: attribute(tag, "action")?, hidden: Vec::new(), visible: Vec::new() });
                 }
                 (Some(form), "input") => {
                     let Some(field) = attribute(tag, "name") else {
                         continue;
                     };
                     if attribute(tag, "type").as_deref() == Some("hidden") {
-                        form.hidden
-                            .push((field, attribute(tag, "value").unwrap_or_default()));
+                        form.hidden.push((field, attribute(tag, "value").unwrap_or_default()));
                     } else {
                         form.visible.push(field);
                     }
@@ -87,9 +72,7 @@ fn unescaped(text: &str) -> String {
         ("&amp;", "&"),
     ]
     .iter()
-    .fold(text.to_owned(), |text, (entity, letter)| {
-        text.replace(entity, letter)
-    })
+    .fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
 }
 
 #[cfg(test)]
@@ -111,9 +94,6 @@ mod tests {
 
     #[test]
     fn a_page_without_a_posted_form_has_none() {
-        assert_eq!(
-            Form::read("<p>Signed out</p><form method=\"get\" action=\"/\"></form>"),
-            None
-        );
+        assert_eq!(Form::read("<p>Signed out</p><form method=\"get\" action=\"/\"></form>"), None);
     }
 }
