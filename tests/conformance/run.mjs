@@ -6,9 +6,10 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { discover, personAllows, register } from '../e2e/lib/flow.mjs';
 import { judge, readResults, requiredScenarios } from './judge.mjs';
 import { startProxy } from './proxy.mjs';
-import { discover, personAllows, register, signIn } from './token.mjs';
+import { signIn } from './token.mjs';
 
 const PINNED = '0.2.0-alpha.12';
 // The pinned package's own lists; a count that moved means that the pin moved.
