@@ -24,6 +24,7 @@ mod visitor;
 mod wire;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,9 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Sets up, tests, measures and checks this repository", disable_help_subcommand = true)]
 struct Arguments {
+    /// A portico to use instead of building the release binary
+    #[arg(long, global = true)]
+    binary: Option<PathBuf>,
     #[command(subcommand)]
     task: Task,
 }
@@ -73,14 +77,16 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().task {
+    let Arguments { binary, task } = Arguments::parse();
+    let binary = binary.as_deref();
+    let outcome = match task {
         Task::Setup => setup::all().map(|()| Tally::default()),
-        Task::Test => test::all(),
-        Task::E2e { journeys } => suites::alone(|binary| e2e::run(binary, &journeys)),
-        Task::Browser => suites::alone(pages::run),
-        Task::Conformance => suites::alone(conformance::run),
-        Task::Crash { seed, rounds } => suites::alone(|binary| crash::run(binary, seed, rounds)),
-        Task::Newcomer => suites::alone(newcomer::run),
+        Task::Test => test::all(binary),
+        Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
+        Task::Browser => suites::alone(binary, pages::run),
+        Task::Conformance => suites::alone(binary, conformance::run),
+        Task::Crash { seed, rounds } => suites::alone(binary, |binary| crash::run(binary, seed, rounds)),
+        Task::Newcomer => suites::alone(binary, newcomer::run),
         Task::Check => check::run(),
         Task::Docs => docs::write().map(|()| Tally::default()),
     };

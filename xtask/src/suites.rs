@@ -10,14 +10,17 @@ use crate::{Result, setup, workspace};
 /// A release build from nothing on a busy machine of two cores.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
-/// Builds the release binary and runs one suite with it.
-pub(crate) fn alone(suite: impl FnOnce(&Path) -> Result<Tally>) -> Result<Tally> {
+/// Runs one suite with the binary that somebody chose, else with the release binary.
+pub(crate) fn alone(chosen: Option<&Path>, suite: impl FnOnce(&Path) -> Result<Tally>) -> Result<Tally> {
     setup::system()?;
-    suite(&release_binary()?)
+    suite(&binary(chosen)?)
 }
 
-/// What `cargo run --release` builds.
-pub(crate) fn release_binary() -> Result<PathBuf> {
+/// The chosen binary, else what `cargo run --release` builds.
+pub(crate) fn binary(chosen: Option<&Path>) -> Result<PathBuf> {
+    if let Some(chosen) = chosen {
+        return Ok(chosen.canonicalize()?);
+    }
     let mut build = workspace::cargo(&["build", "--release", "--package", "portico"])?;
     must("cargo build --release", &mut build, BUILD_LIMIT)?;
     Ok(workspace::target_folder()?.join("release/portico"))

@@ -1,23 +1,24 @@
 //! `cargo xtask test`: sets up what it needs and runs everything; the last line sums it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::closing::{Tally, say};
 use crate::postgres::Postgres;
-use crate::suites::{counted, release_binary};
+use crate::suites::{binary, counted};
 use crate::{Result, check, conformance, crash, e2e, newcomer, pages, run, setup, workspace};
 
 /// Building and running the whole workspace from nothing.
 const CARGO_TEST_LIMIT: Duration = Duration::from_secs(2400);
 
-pub(crate) fn all() -> Result<Tally> {
+pub(crate) fn all(chosen: Option<&Path>) -> Result<Tally> {
     let started = Instant::now();
     setup::system()?;
     setup::parts()?;
     let mut sum = Tally::default();
     sum.add(counted("check", check::run));
     sum.add(counted("cargo test", cargo_test));
-    match release_binary() {
+    match binary(chosen) {
         Ok(binary) => {
             sum.add(counted("real clients", || e2e::run(&binary, &[])));
             sum.add(counted("browser", || pages::run(&binary)));
