@@ -115,7 +115,7 @@ impl Verdict {
             tally.add(Tally::of(broken.is_empty()));
             match broken.first() {
                 None => say(&format!("  ok {name}: {rule} ({judged})")),
-                Some(first) => say(&format!("  not ok {name}: {rule}: {} of {judged}, {first}", broken.len())),
+                Some(first) => say(&format!("  not ok {name}: {rule}: {} faults in {judged}; {first}", broken.len())),
             }
         }
         tally
