@@ -1,2 +1,1 @@
 //! Is this token good?
-

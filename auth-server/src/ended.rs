@@ -1,2 +1,1 @@
 //! GET /ended: what ended early, for the guards of resources.
-

@@ -1,2 +1,1 @@
 //! POST /introspect (RFC 7662).
-

@@ -1,2 +1,1 @@
 //! oxide-auth at arm's length.
-

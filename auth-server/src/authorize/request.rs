@@ -22,7 +22,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use oauth_types::{
-    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State, TargetFault, Ttl,
+    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State,
+    TargetFault, Ttl,
 };
 use oxide_auth::{
     code_grant::authorization::{Authorization, Input, Output, Request as OxideRequest},

@@ -1,2 +1,1 @@
 //! Clients, resolved.
-

@@ -1,2 +1,1 @@
 //! POST /token.
-
