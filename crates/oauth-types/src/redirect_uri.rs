@@ -1,208 +1,220 @@
-//! Where a browser may be sent back to: parsed strictly, compared as strings.
+//! `redirect_uri`: where an answer may go.
 //!
-//! RFC 6749 §3.1.2, RFC 8252 §7 and §8, RFC 9700 §4.1. What may exist at all is decided here; which of these an operator lets in
-//! is policy (`redirect_policy.rs` has the known callbacks and schemes).
+//! RFC 6749 §3.1.2.3 and OAuth 2.1 §4.1.3: compare as strings. A URL parser makes `https://a.example` and `https://a.example/` equal, and
+//! decodes, folds and drops; here that would be an open redirector. The one exception is the port of a loopback URI (RFC 8252 §7.3).
+//! Which hosts and schemes an operator allows is policy, not this file's.
+
+use url::{Host, Url};
 
 use crate::{
     RedirectFault,
-    text::text_value,
-    uri::{self, UriFault},
+    text::{Parsed, textual},
 };
 
-/// Longer than any callback that was ever seen, and what every browser and proxy still takes.
-const BYTES_MAX: usize = 2048;
-
-/// Schemes that run, show or open something in place of going somewhere, and those that are no redirect at all. They are refused
-/// before any allow-list is asked, so that no list can let them in by mistake.
-const FORBIDDEN_SCHEMES: [&str; 29] = [
-    "about",
-    "blob",
-    "cid",
-    "chrome",
-    "chrome-extension",
-    "content",
+/// Longest redirect URI; known ones stay under 200.
+const CHARACTERS_MAX: usize = 2048;
+/// Schemes that run code, read local content or speak other protocols.
+const FORBIDDEN: [&str; 16] = [
+    "javascript",
     "data",
     "file",
-    "filesystem",
-    "ftp",
-    "gopher",
-    "imap",
-    "intent",
-    "jar",
-    "javascript",
-    "ldap",
-    "livescript",
-    "mailto",
-    "mhtml",
-    "mocha",
-    "ms-appx",
-    "resource",
-    "sms",
-    "tel",
-    "urn",
-    "vbscript",
-    "view-source",
+    "blob",
+    "about",
     "ws",
     "wss",
+    "vbscript",
+    "intent",
+    "ftp",
+    "view-source",
+    "filesystem",
+    "mailto",
+    "tel",
+    "jar",
+    "content",
 ];
 
-/// A place that a browser may be sent back to.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RedirectUri {
-    // First, so that the derived comparisons are those of the text: the other fields follow from it.
-    text: String,
-    kind: RedirectKind,
-    scheme_end: usize,
-    /// Start and end of the host in the text; `None` for private-use schemes without authority.
-    host: Option<(usize, usize)>,
-    /// Where path and query begin.
-    rest: usize,
-}
-
-/// What kind of place it is; the policy table has one row for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What kind of place the answer goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RedirectKind {
-    /// A host on the web.
+    /// A site.
     Https,
-    /// This machine, on whatever port the application got (RFC 8252 §7.3).
+    /// A process on the person's own computer (RFC 8252 §7.3).
     Loopback,
-    /// An application that the operating system opens (RFC 8252 §7.1).
+    /// An app that claimed a scheme (RFC 8252 §7.1).
     PrivateUse,
 }
 
+/// An absolute URI that may be compared with a registered one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RedirectUri(Box<str>);
+
 impl RedirectUri {
+    /// Reads one.
+    ///
     /// # Errors
-    /// The first rule that the text breaks.
+    /// What makes it dangerous or ambiguous.
     pub fn parse(text: &str) -> Result<Self, RedirectFault> {
-        if text.len() > BYTES_MAX {
+        if text.len() > CHARACTERS_MAX {
             return Err(RedirectFault::TooLong);
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic() && !b"\\<>\"`{}|^".contains(&b)) {
+            return Err(RedirectFault::Backslash);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(RedirectFault::Relative)?;
+        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+            return Err(RedirectFault::Relative);
+        }
+        if FORBIDDEN.contains(&scheme.to_ascii_lowercase().as_str()) {
+            return Err(RedirectFault::SchemeForbidden);
+        }
+        if text.contains('#') {
+            return Err(RedirectFault::Fragment);
         }
         if text.contains('*') {
             return Err(RedirectFault::Wildcard);
         }
-        let parts = uri::split(text).map_err(fault)?;
-        if FORBIDDEN_SCHEMES.contains(&parts.scheme.to_ascii_lowercase().as_str()) {
-            return Err(RedirectFault::SchemeForbidden);
+        let url = Url::parse(text).map_err(|_| RedirectFault::Malformed)?;
+        match url.scheme() {
+            "https" | "http" => Self::web(text, rest, &url)?,
+            _ => Self::private_use(scheme, rest, &url)?,
         }
-        if parts.scheme.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(RedirectFault::NotLowerCase);
+        Ok(Self(text.into()))
+    }
+
+    fn web(text: &str, rest: &str, url: &Url) -> Result<(), RedirectFault> {
+        let authority = rest.strip_prefix("//").ok_or(RedirectFault::Malformed)?;
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(RedirectFault::Userinfo);
         }
-        let host = match &parts.authority {
-            Some(authority) if authority.userinfo.is_some() => return Err(RedirectFault::Userinfo),
-            Some(authority) => Some(authority.host),
-            None => None,
+        // The parser folds case, drops default ports and turns `0x7f.1` into `127.0.0.1`: what it changes, others may read otherwise.
+        let as_read = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
+            (Some(host), None) => format!("{}://{host}", url.scheme()),
+            (None, _) => return Err(RedirectFault::Malformed),
         };
-        let kind = match parts.scheme {
-            "https" => https(host)?,
-            "http" => loopback(host)?,
-            _ => private_use(&parts)?,
-        };
-        if uri::has_dot_segments(parts.path) {
+        if !text.starts_with(&as_read) || as_read.len() != url.scheme().len() + 3 + authority.len() {
+            return Err(RedirectFault::Malformed);
+        }
+        if authority.ends_with('.') || authority.contains(".:") {
+            return Err(RedirectFault::Malformed);
+        }
+        let path = text[as_read.len()..].split('?').next().unwrap_or_default();
+        let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        if path.split('/').any(dots) {
             return Err(RedirectFault::DotSegments);
         }
-        if uri::has_encoded_separators(parts.path) {
-            return Err(RedirectFault::EncodedSeparator);
+        let escaped = path.to_ascii_lowercase();
+        if ["%2f", "%5c", "%00", "%0a", "%0d"].iter().any(|slash| escaped.contains(slash)) {
+            return Err(RedirectFault::Malformed);
         }
-        let scheme_end = parts.scheme.len();
-        let host = host.map(|host| (scheme_end + "://".len(), scheme_end + "://".len() + host.len()));
-        Ok(Self { text: text.to_owned(), kind, scheme_end, host, rest: text.len() - parts.rest.len() })
+        if url.scheme() == "http" && !is_loopback(url) {
+            return Err(RedirectFault::HttpOffLoopback);
+        }
+        Ok(())
     }
 
-    /// What kind of place it is.
-    pub fn kind(&self) -> RedirectKind {
-        self.kind
+    fn private_use(scheme: &str, rest: &str, url: &Url) -> Result<(), RedirectFault> {
+        if scheme != url.scheme() {
+            return Err(RedirectFault::Malformed);
+        }
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || rest.split(['/', '?']).nth(2).is_some_and(|authority| authority.contains('@'))
+        {
+            return Err(RedirectFault::Userinfo);
+        }
+        if rest.split(['/', '?']).any(|segment| segment == "..") {
+            return Err(RedirectFault::DotSegments);
+        }
+        if rest.trim_matches('/').is_empty() {
+            return Err(RedirectFault::Malformed);
+        }
+        Ok(())
     }
 
-    /// The text, as it came.
+    /// The text, byte for byte.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 
-    /// `https`, `http`, or a private-use scheme.
+    /// The scheme, in lower case.
     pub fn scheme(&self) -> &str {
-        &self.text[..self.scheme_end]
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
     }
 
-    /// The host without port, with brackets when it is IPv6. Private-use schemes may have none.
-    pub fn host(&self) -> Option<&str> {
-        self.host.map(|(start, end)| &self.text[start..end]).filter(|host| !host.is_empty())
-    }
-
-    /// The path and the query, as they stand.
-    pub fn path_and_query(&self) -> &str {
-        &self.text[self.rest..]
-    }
-
-    /// May a browser be sent to `asked`, when this one is registered? The only comparison there is.
-    // RFC 6749 §3.1.2.3: compare as strings. A URL parser makes `https://a.example` and `https://a.example/` equal; we must not.
-    // RFC 8252 §7.3: for loopback the port is free, whether or not one was registered. The three hosts are never swapped:
-    // another program may listen on the same port of another of them.
-    pub fn allows(&self, asked: &RedirectUri) -> bool {
-        if self.kind == RedirectKind::Loopback && asked.kind == RedirectKind::Loopback {
-            return self.host() == asked.host() && self.path_and_query() == asked.path_and_query();
+    /// What kind of place this is.
+    pub fn kind(&self) -> RedirectKind {
+        match self.scheme() {
+            "https" => RedirectKind::Https,
+            "http" => RedirectKind::Loopback,
+            _ => RedirectKind::PrivateUse,
         }
-        self.text == asked.text
     }
 
-    /// The address to go to: this one with parameters added to its query (RFC 6749 §4.1.2; what is there stays).
+    /// The host, with brackets if it is IPv6 and without the port; none for a private-use scheme without authority.
+    pub fn host(&self) -> Option<&str> {
+        let authority = self.authority()?;
+        let end = port_at(authority).unwrap_or(authority.len());
+        Some(&authority[..end])
+    }
+
+    fn authority(&self) -> Option<&str> {
+        let rest = self.0.split_once("://")?.1;
+        rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())
+    }
+
+    /// May an answer that was asked to go to `asked` go there, when this one is registered?
+    pub fn allows(&self, asked: &Self) -> bool {
+        if self.0 == asked.0 {
+            return true;
+        }
+        self.kind() == RedirectKind::Loopback && asked.kind() == RedirectKind::Loopback && self.without_port() == asked.without_port()
+    }
+
+    /// Two halves around the port.
+    fn without_port(&self) -> (&str, &str) {
+        let start = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[start..].find(['/', '?']).map_or(self.0.len(), |at| start + at);
+        let host_end = port_at(&self.0[start..end]).map_or(end, |at| start + at);
+        (&self.0[..host_end], &self.0[end..])
+    }
+
+    /// This URI with parameters appended to its query, which is kept as it is (RFC 6749 §3.1.2).
     pub fn with_params(&self, params: &[(&str, &str)]) -> String {
-        let mut text = String::with_capacity(self.text.len() + 64 * params.len());
-        text.push_str(&self.text);
-        let joint = match self.path_and_query().split_once('?') {
+        let mut out = String::with_capacity(self.0.len() + params.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>());
+        out.push_str(&self.0);
+        let mut separator = match self.0.find('?') {
             None => "?",
-            Some((_, "")) => "",
-            Some((_, query)) if query.ends_with('&') => "",
+            Some(at) if at + 1 == self.0.len() => "",
             Some(_) => "&",
         };
-        text.push_str(joint);
-        let start = text.len();
-        let mut query = url::form_urlencoded::Serializer::for_suffix(text, start);
-        query.extend_pairs(params);
-        query.finish()
+        for (name, value) in params {
+            out.push_str(separator);
+            out.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
+            out.push('=');
+            out.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
+            separator = "&";
+        }
+        out
     }
 }
 
-text_value!(RedirectUri, RedirectFault);
-
-fn https(host: Option<&str>) -> Result<RedirectKind, RedirectFault> {
-    let host = host.filter(|host| !host.is_empty()).ok_or(RedirectFault::Malformed)?;
-    if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(RedirectFault::NotLowerCase);
-    }
-    // An address is nobody's name: no certificate authority vouches for a person behind it, and it may be inside our own network.
-    // `https://localhost` is a certificate that everybody holds.
-    if uri::is_ip_literal(host) || host == "localhost" || host.ends_with(".localhost") {
-        return Err(RedirectFault::HostNotAllowed);
-    }
-    if uri::is_dns_name(host) { Ok(RedirectKind::Https) } else { Err(RedirectFault::Malformed) }
+/// Where the port's colon is; a colon inside brackets is IPv6.
+fn port_at(authority: &str) -> Option<usize> {
+    authority.rfind(':').filter(|at| !authority[*at..].contains(']'))
 }
 
-fn loopback(host: Option<&str>) -> Result<RedirectKind, RedirectFault> {
-    match host {
-        Some(host) if uri::is_loopback(host) => Ok(RedirectKind::Loopback),
-        Some(host) if host.is_empty() => Err(RedirectFault::Malformed),
-        Some(_) => Err(RedirectFault::HttpOffLoopback),
-        None => Err(RedirectFault::Malformed),
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address == std::net::Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(address)) => address == std::net::Ipv6Addr::LOCALHOST,
+        None => false,
     }
 }
 
-fn private_use(parts: &uri::Parts<'_>) -> Result<RedirectKind, RedirectFault> {
-    // One letter is a drive on Windows, not a scheme.
-    if parts.scheme.len() < 2 {
-        return Err(RedirectFault::SchemeForbidden);
-    }
-    // An opaque `scheme:text` is how scripts and queries hide; RFC 8252 §7.1 shows `scheme:/path`.
-    let has_place = parts.rest.starts_with('/') || parts.authority.as_ref().is_some_and(|authority| !authority.host.is_empty());
-    if has_place { Ok(RedirectKind::PrivateUse) } else { Err(RedirectFault::Malformed) }
+impl Parsed for RedirectUri {
+    type Fault = RedirectFault;
 }
-
-fn fault(fault: UriFault) -> RedirectFault {
-    match fault {
-        UriFault::NotAscii => RedirectFault::NotAscii,
-        UriFault::Backslash => RedirectFault::Backslash,
-        UriFault::Fragment => RedirectFault::Fragment,
-        UriFault::NoScheme => RedirectFault::Relative,
-        UriFault::BadCharacter => RedirectFault::Malformed,
-        UriFault::BadPort => RedirectFault::PortMalformed,
-    }
-}
+textual!(RedirectUri);

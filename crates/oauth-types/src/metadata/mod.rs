@@ -1,7 +1,4 @@
-//! The documents that OAuth parties show each other, in their wire form.
-//!
-//! No member is ever `null`: clients stumble over it, so what does not apply is absent. Unknown members are ignored when reading
-//! (RFC 8414 §3.2, RFC 9728 §3.2, RFC 7591 §2).
+//! Documents that strangers read: no member is ever `null` (clients break on it), unknown members are ignored.
 
 mod authorization_server;
 mod client;
