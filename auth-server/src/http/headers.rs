@@ -61,7 +61,7 @@ fn form_source(redirect_uri: &RedirectUri) -> String {
     match redirect_uri.kind() {
         RedirectKind::PrivateUse => format!("{}:", redirect_uri.scheme()),
         // The grammar has no IPv6 literal.
-        RedirectKind::Loopback if host.contains(':') => "http:".to_owned(),
+        RedirectKind::Loopback if host.starts_with('[') => "http:".to_owned(),
         RedirectKind::Loopback => format!("http://{host}:*"),
         RedirectKind::Https => {
             let rest = redirect_uri.as_str().get("https://".len()..).unwrap_or_default();

@@ -13,3 +13,6 @@ pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod site;
 pub(crate) mod trace;
+
+#[cfg(test)]
+mod tests;

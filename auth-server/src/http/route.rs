@@ -12,17 +12,17 @@ use actix_web::{
     dev::{AppService, HttpServiceFactory},
     guard,
     http::{
-        Method, StatusCode,
+        Method,
         header::{self, HeaderValue},
     },
     web,
 };
-use serde::Serialize;
+use oauth_types::{Error, RequestFault};
 
 use super::{
     cors::{self, Cors},
-    reply,
-    request_id::RequestId,
+    reply::{Channel, Refused},
+    trace,
 };
 
 /// How an endpoint behaves towards browsers and the log, whatever it answers.
@@ -132,12 +132,7 @@ impl HttpServiceFactory for Endpoint {
             let response = if cors == Cors::Open && *request.method() == Method::OPTIONS {
                 cors::preflight(&allow)
             } else {
-                let mut response = unreachable_here(
-                    &request,
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "method_not_allowed",
-                    "this path does not answer that method",
-                );
+                let mut response = nobody_here(&request, RequestFault::MethodNotAllowed);
                 response.headers_mut().insert(header::ALLOW, allow.clone());
                 response
             };
@@ -153,18 +148,12 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     let mut response = if cors::is_preflight(request.method(), request.headers()) {
         cors::preflight(&HeaderValue::from_static("GET, HEAD, OPTIONS"))
     } else {
-        unreachable_here(&request, StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+        nobody_here(&request, RequestFault::NotFound)
     };
     Cors::Open.mark(response.headers_mut());
     response
 }
 
-fn unreachable_here(request: &HttpRequest, status: StatusCode, error: &str, description: &str) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        error: &'a str,
-        error_description: String,
-    }
-    let error_description = format!("{description} (reference {})", RequestId::of(request));
-    reply::json(status, &Body { error, error_description })
+fn nobody_here(request: &HttpRequest, fault: RequestFault) -> HttpResponse {
+    trace::draw(request, Refused::new(&Error::InvalidRequest(fault), Channel::Json))
 }

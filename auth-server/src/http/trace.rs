@@ -190,7 +190,7 @@ fn drawn<B: MessageBody>(answer: ServiceResponse<B>) -> ServiceResponse<EitherBo
     ServiceResponse::new(request, response).map_into_right_body()
 }
 
-fn draw(request: &HttpRequest, refused: Refused<'_>) -> actix_web::HttpResponse {
+pub(super) fn draw(request: &HttpRequest, refused: Refused<'_>) -> actix_web::HttpResponse {
     self::refused(request, refused.error);
     let (id, site) = match request.extensions().get::<Facts>() {
         Some(facts) => (facts.id, Some(Rc::clone(&facts.site))),

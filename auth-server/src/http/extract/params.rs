@@ -271,7 +271,7 @@ mod tests {
         let params = Params::parse(b"scope=&state=x").unwrap();
         assert_eq!(params.get("scope"), None);
         assert_eq!(params.get("state"), Some("x"));
-        assert_eq!(params.require("scope").unwrap_err().reason(), "missing_parameter");
+        assert_eq!(params.require("scope").unwrap_err().reason(), "parameter_missing");
     }
 
     /// RFC 6749 §3.2: parameters MUST NOT be included more than once. Attack 17, escapes included.
@@ -281,7 +281,7 @@ mod tests {
             let params = Params::parse(repeated.as_bytes()).unwrap();
             assert_eq!(params.repeated(), Some("code"), "{repeated}");
             assert!(params.is_repeated("code"));
-            assert_eq!(StrictForm::from_params(params).unwrap_err().reason(), "repeated_parameter");
+            assert_eq!(StrictForm::from_params(params).unwrap_err().reason(), "parameter_repeated");
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
     fn the_limits_hold_and_the_last_allowed_passes() {
         let many = |count: usize| (0..count).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
         assert!(Params::parse(many(PARAMETERS_MAX).as_bytes()).is_ok());
-        assert_eq!(refusal(many(PARAMETERS_MAX + 1).as_bytes()).reason(), "too_many_parameters");
+        assert_eq!(refusal(many(PARAMETERS_MAX + 1).as_bytes()).reason(), "parameters_too_many");
         assert!(Params::parse(format!("a={}", "x".repeat(VALUE_BYTES_MAX)).as_bytes()).is_ok());
         assert_eq!(refusal(format!("a={}", "x".repeat(VALUE_BYTES_MAX + 1)).as_bytes()).reason(), "parameter_too_long");
         assert_eq!(refusal(format!("{}=1", "x".repeat(NAME_BYTES_MAX + 1)).as_bytes()).reason(), "parameter_too_long");

@@ -160,9 +160,9 @@ mod tests {
         assert_eq!(shown(&["Bearer abc.def-_~+/="]), Ok("abc.def-_~+/=".to_owned()));
         assert_eq!(shown(&["bearer  abc"]), Ok("abc".to_owned()));
         for nobody in [&[][..], &["Basic abc"], &["Bearer"]] {
-            assert_eq!(shown(nobody), Err("missing"), "{nobody:?}");
+            assert_eq!(shown(nobody), Err("token_missing"), "{nobody:?}");
         }
-        assert_eq!(shown(&["Bearer a", "Bearer b"]), Err("two_bearers"));
+        assert_eq!(shown(&["Bearer a", "Bearer b"]), Err("bearer_twice"));
         for broken in ["Bearer a b", "Bearer a,b", "Bearer a\"b"] {
             assert_eq!(shown(&[broken]), Err("bearer_malformed"), "{broken}");
         }
