@@ -103,7 +103,7 @@ impl Answer {
         let decision = match form.get("decision") {
             Some("allow") => Decision::Allow,
             Some("deny") => Decision::Deny,
-            _ => return Err(RequestFault::DecisionMissing.into()),
+            _ => return Err(RequestFault::MissingParameter("decision").into()),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
         let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
