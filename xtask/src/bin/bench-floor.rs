@@ -91,8 +91,8 @@ async fn write_groups(mut file: File, mut queue: mpsc::Receiver<Append>) {
     }
 }
 
-async fn echo(bytes: web::Path<usize>) -> HttpResponse {
-    answer(bytes.into_inner())
+async fn echo(length: web::Path<usize>, _read_all: web::Bytes) -> HttpResponse {
+    answer(length.into_inner())
 }
 
 async fn kept(length: web::Path<usize>, body: web::Bytes, queue: web::Data<mpsc::Sender<Append>>) -> HttpResponse {
