@@ -1,0 +1,86 @@
+//! `WWW-Authenticate`: written for clients, read for tests (RFC 6750 §3, RFC 9728 §5.1, RFC 7617).
+
+use crate::{Error, Scope};
+
+/// One challenge, which is one header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    scheme: &'static str,
+    parameters: Vec<(String, String)>,
+}
+
+impl Challenge {
+    /// `Bearer`, with the URL of the resource's metadata.
+    pub fn bearer(resource_metadata: &str) -> Self {
+        Self { scheme: "Bearer", parameters: Vec::with_capacity(4) }.with("resource_metadata", resource_metadata)
+    }
+
+    /// `Basic`, for a client that used the header.
+    pub fn basic(realm: &str) -> Self {
+        Self { scheme: "Basic", parameters: Vec::with_capacity(1) }.with("realm", realm)
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The scope that the operation needs.
+    #[must_use]
+    pub fn scope(self, needed: &Scope) -> Self {
+        if needed.is_empty() { self } else { self.with("scope", needed.as_str()) }
+    }
+
+    /// What was wrong. A request without any token gets none of this (RFC 6750 §3).
+    #[must_use]
+    pub fn error(self, error: &Error) -> Self {
+        self.with("error", error.code()).with("error_description", error.description())
+    }
+
+    /// The header's value: the scheme first, every value quoted.
+    pub fn to_header_value(&self) -> String {
+        let mut out = String::from(self.scheme);
+        for (place, (name, value)) in self.parameters.iter().enumerate() {
+            out.push_str(if place == 0 { " " } else { ", " });
+            out.push_str(name);
+            out.push_str("=\"");
+            for character in value.chars() {
+                match character {
+                    '"' | '\\' => out.extend(['\\', character]),
+                    ' '..='~' => out.push(character),
+                    _ => out.push('?'),
+                }
+            }
+            out.push('"');
+        }
+        out
+    }
+
+    /// A parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Reads one challenge with quoted values, as we write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, mut rest) = text.split_once(' ').unwrap_or((text, ""));
+        let scheme = ["Bearer", "Basic"].into_iter().find(|known| word.eq_ignore_ascii_case(known))?;
+        let mut parameters = Vec::new();
+        while !rest.trim_start().is_empty() {
+            let (name, after) = rest.split_once("=\"")?;
+            let name = name.trim_start_matches([',', ' ']).trim().to_owned();
+            let mut value = String::new();
+            let mut characters = after.char_indices();
+            let end = loop {
+                match characters.next()? {
+                    (_, '\\') => value.push(characters.next()?.1),
+                    (at, '"') => break at,
+                    (_, character) => value.push(character),
+                }
+            };
+            parameters.push((name, value));
+            rest = &after[end + 1..];
+        }
+        Some(Self { scheme, parameters })
+    }
+}

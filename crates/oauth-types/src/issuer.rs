@@ -1,0 +1,78 @@
+//! The issuer: one origin, one string, the same in metadata, tokens and `iss` (RFC 8414 §2, RFC 9207 §2).
+
+use url::{Host, Url};
+
+use crate::{
+    TargetFault,
+    text::{Parsed, textual},
+};
+
+/// An origin without path and without trailing slash: that removes every spelling but one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IssuerUrl(Box<str>);
+
+impl IssuerUrl {
+    /// Reads one: https, or http on loopback for development.
+    ///
+    /// # Errors
+    /// [`TargetFault::Malformed`] for everything else.
+    pub fn parse(text: &str) -> Result<Self, TargetFault> {
+        let url = Url::parse(text).map_err(|_| TargetFault::Malformed)?;
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        let may_be_http = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+        // The parser writes an origin as `https://h/`; what was typed must be exactly that without the slash.
+        if is_plain && may_be_http && url.path() == "/" && url.as_str().strip_suffix('/') == Some(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(TargetFault::Malformed)
+        }
+    }
+
+    /// The string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL of a path (which begins with a slash) on this origin.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// Reached over TLS?
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// On this machine only?
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
+    }
+
+    /// Host, and port unless it is the scheme's: what a right `Host` header says.
+    pub fn authority(&self) -> &str {
+        self.0.split_once("://").map_or(&self.0, |(_, authority)| authority)
+    }
+
+    /// The host alone; IPv6 in brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rfind(':') {
+            Some(at) if !authority[at..].contains(']') => &authority[..at],
+            _ => authority,
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl Parsed for IssuerUrl {
+    type Fault = TargetFault;
+}
+textual!(IssuerUrl);

@@ -1,0 +1,47 @@
+//! Moments and spans, in seconds. Who asks what time it is asks a clock; this crate has none.
+
+use std::ops::{Add, Sub};
+
+/// A moment: seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+/// A span: seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ttl(pub i64);
+
+impl Ttl {
+    /// That many minutes.
+    pub const fn minutes(count: i64) -> Self {
+        Self(count * 60)
+    }
+    /// That many hours.
+    pub const fn hours(count: i64) -> Self {
+        Self(count * 3_600)
+    }
+    /// That many days.
+    pub const fn days(count: i64) -> Self {
+        Self(count * 86_400)
+    }
+}
+
+impl Add<Ttl> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Ttl) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Ttl> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Ttl) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Ttl;
+    fn sub(self, earlier: Self) -> Ttl {
+        Ttl(self.0.saturating_sub(earlier.0))
+    }
+}
