@@ -7,7 +7,7 @@
 use oauth_types::{Error, GrantFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::accesstoken::{AccessToken, Input, Output};
 
-use super::{issue::Granted, request::CodeRequest};
+use super::{issue::Granted, request::CodeRequest, still_stands};
 use crate::{
     App,
     client::{GrantType, auth::AuthenticatedClient},
@@ -49,7 +49,7 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
 fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, Error> {
     if row.code_hash != asked.code_hash {
         // Authentic, and not the code of this grant: a database restored from a backup has forgotten it.
-        return Err(GrantFault::CodeUnknown.into());
+        return Err(Error::InvalidGrant(GrantFault::CodeUnknown));
     }
     let view = referee::CodeView { client_id: asked.client_id.as_str(), redirect_uri: row.redirect_uri.as_str() };
     let mut machine = AccessToken::new(&view);
@@ -59,7 +59,7 @@ fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, E
             // client::auth did it, before the code was looked at.
             Output::Authenticate { .. } => Input::Authenticated,
             Output::Recover { .. } => {
-                same_client_and_redirect(row, asked)?;
+                same_client_and_redirect(row, asked).map_err(Error::InvalidGrant)?;
                 let grant = referee::grant_of(row.client_id.as_str(), row.scope.as_str(), Some(row.redirect_uri.as_str()))?;
                 Input::Recovered(Some(grant))
             }
@@ -88,9 +88,9 @@ fn same_client_and_redirect(row: &GrantRow, asked: &Redemption) -> Result<(), Gr
 
 /// RFC 7636 §4.6, and RFC 8707 §2.2: what is asked for is what was allowed.
 fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
-    let verifier = asked.presented.verifier.as_ref().ok_or(GrantFault::VerifierMissing)?;
+    let verifier = asked.presented.verifier.as_ref().ok_or(Error::InvalidGrant(GrantFault::VerifierMissing))?;
     if !row.code_challenge.matches(verifier) {
-        return Err(GrantFault::VerifierMismatch.into());
+        return Err(Error::InvalidGrant(GrantFault::VerifierMismatch));
     }
     match &asked.presented.resource {
         Some(resource) if *resource != row.resource => Err(Error::InvalidTarget(TargetFault::NotGranted)),
@@ -100,12 +100,12 @@ fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
 
 /// The proof is complete; is the code still good? Used before expired: a replay is one however late it comes.
 fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
-    row.stands(now)?;
+    still_stands(row).map_err(Error::InvalidGrant)?;
     if row.code_used_at.is_some() {
         return Ok(Redeem::Replay);
     }
     if row.code_expires_at <= now {
-        return Err(GrantFault::CodeExpired.into());
+        return Err(Error::InvalidGrant(GrantFault::CodeExpired));
     }
     Ok(Redeem::Good)
 }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn nothing_comes_of_a_grant_that_ended() {
         assert_eq!(reason(&GrantRow { ended_at: Some(NOW), ..grant() }, &asked()), "grant_ended");
-        assert_eq!(reason(&GrantRow { client_ended: true, ..grant() }, &asked()), "grant_ended");
+        assert_eq!(reason(&GrantRow { client_ended: true, ..grant() }, &asked()), "client_ended");
         assert_eq!(reason(&GrantRow { subject_ended: true, ..grant() }, &asked()), "subject_disabled");
         assert_eq!(reason(&grant(), &with(|asked| asked.code_hash = TokenHash::of(b"another"))), "code_unknown");
     }

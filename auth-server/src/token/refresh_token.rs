@@ -15,7 +15,7 @@
 use oauth_types::{Error, GrantFault, ScopeFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::refresh::{Input, Output, Refresh};
 
-use super::{issue::Granted, request::RefreshRequest};
+use super::{issue::Granted, request::RefreshRequest, still_stands};
 use crate::{
     App,
     client::auth::AuthenticatedClient,
@@ -71,20 +71,20 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
 /// anything that its presenter may choose (scope, resource): a thief does not escape by asking for too much.
 fn judge(row: &GrantRow, asked: &Rotation, now: Timestamp) -> Result<Rotate, Error> {
     if row.client_id != asked.client_id {
-        return Err(GrantFault::ClientMismatch.into());
+        return Err(Error::InvalidGrant(GrantFault::ClientMismatch));
     }
-    row.stands(now)?;
+    still_stands(row).map_err(Error::InvalidGrant)?;
     let verdict = match standing(row, asked, now) {
-        Standing::Ahead => return Err(GrantFault::RotationLost.into()),
+        Standing::Ahead => return Err(Error::InvalidGrant(GrantFault::RotationLost)),
         Standing::Older => return Ok(Rotate::Replay),
         Standing::Current => Rotate::Next,
         Standing::JustRotated => Rotate::Again,
     };
     if row.refresh_expires_at.is_none_or(|at| at <= now) || row.expires_at <= now {
-        return Err(GrantFault::RefreshExpired.into());
+        return Err(Error::InvalidGrant(GrantFault::RefreshExpired));
     }
     if matches!(verdict, Rotate::Again) && row.answered_again >= asked.overlap.overlap_answers {
-        return Err(GrantFault::OverlapExhausted.into());
+        return Err(Error::InvalidGrant(GrantFault::OverlapExhausted));
     }
     may_narrow(row, asked)?;
     Ok(verdict)
@@ -321,10 +321,10 @@ mod tests {
     fn nothing_outlives_its_token_its_grant_or_its_owner() {
         let reason = |row: GrantRow, at: i64| judge(&row, &presented(1), Timestamp(at)).unwrap_err().reason();
         assert_eq!(reason(family(), START + LIFE), "refresh_expired");
-        assert_eq!(reason(GrantRow { expires_at: Timestamp(START), ..family() }, START), "grant_expired");
+        assert_eq!(reason(GrantRow { expires_at: Timestamp(START), ..family() }, START), "refresh_expired");
         assert_eq!(reason(GrantRow { ended_at: Some(Timestamp(START)), ..family() }, START), "grant_ended");
-        assert_eq!(reason(GrantRow { client_ended: true, ..family() }, START), "grant_ended");
-        assert_eq!(reason(GrantRow { upstream_ended: true, ..family() }, START), "grant_ended");
+        assert_eq!(reason(GrantRow { client_ended: true, ..family() }, START), "client_ended");
+        assert_eq!(reason(GrantRow { upstream_ended: true, ..family() }, START), "upstream_ended");
         assert_eq!(reason(GrantRow { subject_ended: true, ..family() }, START), "subject_disabled");
     }
 
