@@ -127,10 +127,8 @@ fn basic_pair(header: &HeaderValue) -> Result<Option<Credentials>, Error> {
     let text = String::from_utf8(decoded).map_err(|_| malformed())?;
     // RFC 7617 §2: the first colon divides; a secret may contain more of them.
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    let secret = (!secret.is_empty()).then(|| Readings {
-        raw: ClientSecret::new(secret.to_owned()),
-        decoded: form_decoded(secret).map(ClientSecret::new),
-    });
+    let secret = (!secret.is_empty())
+        .then(|| Readings { raw: ClientSecret::new(secret.to_owned()), decoded: form_decoded(secret).map(ClientSecret::new) });
     Ok(Some(Credentials {
         ids: Readings { raw: id.to_owned(), decoded: form_decoded(id) },
         // A public client that sends its id with an empty secret proves nothing and claims nothing.

@@ -139,10 +139,13 @@ mod tests {
     }
 
     fn reason(row: &GrantRow, asked: &Redemption) -> &'static str {
-        judge(row, asked, NOW).map_or_else(|error| error.reason(), |verdict| match verdict {
-            Redeem::Good => "good",
-            Redeem::Replay => "replay",
-        })
+        judge(row, asked, NOW).map_or_else(
+            |error| error.reason(),
+            |verdict| match verdict {
+                Redeem::Good => "good",
+                Redeem::Replay => "replay",
+            },
+        )
     }
 
     /// RFC 6749 §4.1.3.
@@ -157,9 +160,15 @@ mod tests {
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = None)), "good");
         let resource = |uri: &str| ResourceUri::parse(uri).ok();
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.resource = resource("https://mcp.example.com/mcp"))), "good");
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))),
+            "redirect_mismatch"
+        );
         // RFC 6749 §3.1.2.3: as strings. A URL parser would call this one equal.
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))),
+            "redirect_mismatch"
+        );
         let other = judge(&grant(), &with(|asked| asked.presented.resource = resource("https://other.example.com/mcp")), NOW);
         assert_eq!(other.unwrap_err().code(), "invalid_target");
     }

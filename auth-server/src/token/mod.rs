@@ -53,7 +53,12 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
 
 /// One line a request in the log: the middleware writes it, with what is told here.
 fn tell(request: &HttpRequest, event: &'static str, granted: Granted) {
-    let story = Story { event: Some(event), client: Some(granted.client_id), grant: Some(granted.grant_id.to_string()), subject: Some(granted.subject) };
+    let story = Story {
+        event: Some(event),
+        client: Some(granted.client_id),
+        grant: Some(granted.grant_id.to_string()),
+        subject: Some(granted.subject),
+    };
     trace::tell(request, story);
 }
 

@@ -47,7 +47,11 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             client_id: client.id().clone(),
             asked_scope: asked.scope,
             asked_resource: asked.resource,
-            successor: Successor { hash: successor.token.hash(), sealed: successor.sealed, expires_at: now + app.config.lifetimes.refresh_token },
+            successor: Successor {
+                hash: successor.token.hash(),
+                sealed: successor.sealed,
+                expires_at: now + app.config.lifetimes.refresh_token,
+            },
             overlap: app.config.refresh,
             judge,
         })
@@ -170,12 +174,7 @@ mod tests {
 
     /// A grant whose code was just redeemed.
     fn family() -> GrantRow {
-        GrantRow {
-            generation: 1,
-            refresh_hash: Some(token(1)),
-            refresh_expires_at: Some(Timestamp(START + LIFE)),
-            ..fixtures::grant()
-        }
+        GrantRow { generation: 1, refresh_hash: Some(token(1)), refresh_expires_at: Some(Timestamp(START + LIFE)), ..fixtures::grant() }
     }
 
     /// What the store does with a verdict, in few lines; `store/writer.rs` does the same in SQL.
@@ -288,7 +287,8 @@ mod tests {
     #[test]
     fn scope_may_narrow_and_never_widen() {
         let row = family();
-        let with = |scope: &str| judge(&row, &Rotation { asked_scope: Some(Scope::parse(scope).unwrap()), ..presented(1) }, Timestamp(START));
+        let with =
+            |scope: &str| judge(&row, &Rotation { asked_scope: Some(Scope::parse(scope).unwrap()), ..presented(1) }, Timestamp(START));
         assert!(matches!(with("mcp:read"), Ok(Rotate::Next)));
         assert!(matches!(with("mcp:write mcp:read"), Ok(Rotate::Next)));
         let wider = with("mcp:read mcp:infer").unwrap_err();
@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn another_resource_than_the_grants_is_an_invalid_target() {
         let row = family();
-        let with = |uri: &str| judge(&row, &Rotation { asked_resource: Some(ResourceUri::parse(uri).unwrap()), ..presented(1) }, Timestamp(START));
+        let with =
+            |uri: &str| judge(&row, &Rotation { asked_resource: Some(ResourceUri::parse(uri).unwrap()), ..presented(1) }, Timestamp(START));
         assert!(matches!(with("https://mcp.example.com/mcp"), Ok(Rotate::Next)));
         assert_eq!(with("https://other.example.com/mcp").unwrap_err().code(), "invalid_target");
     }
