@@ -231,7 +231,8 @@ impl KeyStore {
     /// The store does not answer.
     pub async fn rotate(&self, urgency: Urgency) -> Result<String, KeyError> {
         self.refresh().await?;
-        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, self.0.clock.now());
+        let newest = self.0.set.load().rows.last().map(span);
+        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, newest, self.0.clock.now());
         let kid = self.bear(begins, forgotten).await?;
         tracing::info!(event = "key.rotated", key.id = %kid, "signing key `{kid}` signs from {} on", begins.0);
         Ok(kid)
