@@ -1,0 +1,264 @@
+//! The page that asks, and the answer: `GET` and `POST /consent/{flow}`.
+//!
+//! MCP security best practices (per-client consent, CSRF token, no framing); decision 3; attacks 1 to 4. The flow belongs to the
+//! browser that began it, the form's token to that browser, that flow and the account that the page showed. A GET changes nothing,
+//! so a reload and a prefetch are harmless (lesson 28).
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+    web,
+};
+use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Ttl};
+
+use super::{
+    Visit,
+    flow::{self, Journey, Kept},
+    login::{self, Presented, SignIn},
+    next,
+};
+use crate::{
+    App,
+    browser::{self, Signed},
+    client,
+    http::{
+        csrf,
+        extract::{FrontParams, Params},
+        reply::AsPage,
+    },
+    pages::{
+        self, AnsweredPage, FormsLeadTo,
+        consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
+    },
+    routes,
+};
+
+/// What a visitor wants to see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Showing {
+    /// The question, to whoever is signed in; a stranger may sign in with the answer.
+    Question,
+    /// The sign-in, whoever is signed in.
+    SignIn,
+}
+
+/// `GET /consent/{flow}`
+pub(crate) async fn get(app: web::Data<App>, request: HttpRequest, flow: web::Path<String>) -> Result<HttpResponse, AsPage> {
+    show(&app, &request, &flow, Showing::Question).await
+}
+
+/// `POST /consent/{flow}`
+pub(crate) async fn post(
+    app: web::Data<App>,
+    request: HttpRequest,
+    flow: web::Path<String>,
+    form: FrontParams,
+) -> Result<HttpResponse, AsPage> {
+    csrf::same_origin(&request)?;
+    let form = Answer::read(&form)?;
+    let mut visit = Visit::of(&app, &request).await?;
+    let kept = flow::of_browser(&app, &flow_id(&flow)?, &visit.browser).await?;
+    Ok(answer(&app, &mut visit, kept, form).await?)
+}
+
+/// Shows what a flow waits for.
+pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: Showing) -> Result<HttpResponse, AsPage> {
+    let visit = Visit::of(app, request).await?;
+    match flow::of_browser(app, &flow_id(flow)?, &visit.browser).await? {
+        Kept::Answered(_) => {
+            let frame = pages::frame(&app.i18n, &app.config, request, None);
+            Ok(pages::answer(StatusCode::OK, &frame, &AnsweredPage { frame }, FormsLeadTo::Nowhere))
+        }
+        kept => Ok(Question::of(app, &visit, kept, showing).page(Stranger::default(), StatusCode::OK).await?),
+    }
+}
+
+fn flow_id(text: &str) -> Result<FlowId, Error> {
+    // A malformed id is as unknown as one that ended.
+    FlowId::parse(text).map_err(|_| RequestFault::FlowUnknown.into())
+}
+
+/// What the form said.
+struct Answer {
+    decision: Decision,
+    csrf_token: String,
+    /// Name and password, from a page that showed their fields.
+    sign_in: Option<(String, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Allow,
+    Deny,
+}
+
+impl Answer {
+    fn read(form: &Params) -> Result<Self, Error> {
+        if form.repeated().is_some() {
+            return Err(RequestFault::RepeatedParameter.into());
+        }
+        let decision = match form.get("decision") {
+            Some("allow") => Decision::Allow,
+            Some("deny") => Decision::Deny,
+            _ => return Err(RequestFault::MissingParameter("decision").into()),
+        };
+        let text = |name| form.get(name).unwrap_or_default().to_owned();
+        let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
+        Ok(Self { decision, csrf_token: text("csrf_token"), sign_in })
+    }
+}
+
+/// For what a form's token is good: one flow, and one account or none.
+fn purpose(flow: &FlowId, signed: Option<&Signed>) -> String {
+    match signed {
+        Some(signed) => format!("consent\n{flow}\n{}", signed.mark()),
+        None => format!("sign in\n{flow}"),
+    }
+}
+
+/// Takes a decision. Nothing is changed before browser, token and origin are proven.
+async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> Result<HttpResponse, Error> {
+    // The account that the page showed, if it showed one: another sign-in since then makes the token worthless.
+    let shown = if form.sign_in.is_some() { None } else { visit.signed.as_ref() };
+    if !visit.browser.proves(&purpose(kept.id(), shown), &form.csrf_token) {
+        return Err(RequestFault::CsrfMismatch.into());
+    }
+    if let Kept::Answered(answered) = &kept {
+        return next::where_it_went(app, answered);
+    }
+    if form.decision == Decision::Deny {
+        let Some(journey) = kept.waiting() else { return Err(RequestFault::FlowUnknown.into()) };
+        return next::next(app, visit, journey.refused(Error::AccessDenied(Refusal::ByPerson))).await;
+    }
+    let just_signed_in = form.sign_in.is_some();
+    let mut cookie = None;
+    if let Some((username, password)) = &form.sign_in {
+        match login::sign_in(app, visit, Presented { username, password }).await? {
+            SignIn::Done(fresh) => cookie = Some(fresh),
+            SignIn::Wrong => return try_again(app, visit, kept, username, None).await,
+            SignIn::Slow(wait) => return try_again(app, visit, kept, username, Some(wait)).await,
+        }
+    }
+    let Some(signed) = visit.signed.clone() else { return Err(RequestFault::CsrfMismatch.into()) };
+    let journey = kept.journey().ok_or(RequestFault::FlowUnknown)?;
+    if !next::suits(app, &journey.asked, journey.began_at, &signed) {
+        // A page that was left open until the sign-in was too old for this client: the next page asks for it.
+        return Ok(Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await?);
+    }
+    let client = client::resolve(&app.store, &journey.asked.client_id).await?;
+    let flow = next::allowed(app, &client, &signed, kept, just_signed_in).ok_or(RequestFault::FlowUnknown)?;
+    let response = next::next(app, visit, flow).await?;
+    Ok(browser::with_cookie(response, cookie))
+}
+
+/// The same page again with a calm sentence; too many of them end the flow.
+async fn try_again(app: &App, visit: &Visit<'_>, kept: Kept, username: &str, wait: Option<Ttl>) -> Result<HttpResponse, Error> {
+    let kept = match (kept, wait) {
+        (Kept::AwaitingConsent(stage), None) => match stage.mistaken() {
+            Ok(stage) => Kept::AwaitingConsent(stage),
+            Err(flow) => return next::next(app, visit, flow).await,
+        },
+        (kept, _) => kept,
+    };
+    flow::keep(app, &kept).await?;
+    let question = Question::of(app, visit, kept, Showing::SignIn);
+    let words = question.frame.words;
+    let (problem, status) = match wait {
+        None => (words.say("sign-in-wrong"), StatusCode::FORBIDDEN),
+        Some(wait) => (words.say_with("sign-in-slow", &[("minutes", &minutes(wait))]), StatusCode::TOO_MANY_REQUESTS),
+    };
+    let mut response = question.page(Stranger { username: shown_name(username), problem: Some(problem) }, status).await?;
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0.max(1)));
+    }
+    Ok(response)
+}
+
+fn minutes(wait: Ttl) -> String {
+    (wait.0.max(1).div_euclid(60) + i64::from(wait.0.rem_euclid(60) > 0)).to_string()
+}
+
+/// The name as it was typed, but no longer than a name can be: it goes back into the page.
+fn shown_name(username: &str) -> String {
+    username.chars().take(crate::accounts::USERNAME_CHARS_MAX).collect()
+}
+
+/// A question about to be asked.
+struct Question<'a> {
+    app: &'a App,
+    visit: &'a Visit<'a>,
+    frame: pages::Frame<'a>,
+    kept: Kept,
+    showing: Showing,
+}
+
+impl<'a> Question<'a> {
+    fn of(app: &'a App, visit: &'a Visit<'_>, kept: Kept, showing: Showing) -> Self {
+        let ui_locales = kept.journey().and_then(|journey| journey.asked.ui_locales.clone());
+        Self { app, visit, frame: pages::frame(&app.i18n, &app.config, visit.request, ui_locales.as_deref()), kept, showing }
+    }
+
+    async fn page(self, stranger: Stranger, status: StatusCode) -> Result<HttpResponse, Error> {
+        let Some(journey) = self.kept.journey() else { return Err(RequestFault::FlowUnknown.into()) };
+        let asked = &journey.asked;
+        let client = client::resolve(&self.app.store, &asked.client_id).await?;
+        let signed = self.whom_to_ask(journey);
+        let (asking, scope) = self.what_to_ask(&client, signed, journey);
+        let resource_name = self.app.config.resource(&asked.resource).map_or(asked.resource.as_str(), |resource| &resource.name);
+        let redirect_uri = asked.return_to.redirect_uri();
+        let ask = Ask {
+            asking,
+            client_name: client.name.as_deref(),
+            redirect_uri,
+            is_unverified: self.app.policy.standing(&client, redirect_uri).is_unverified(),
+            resource_name,
+            resource_uri: &asked.resource,
+            scope: &scope,
+        };
+        let who = match signed {
+            Some(signed) => Who::Account(Account { name: self.account_name(signed).await?, another_href: routes::login_of(&journey.id) }),
+            None => Who::Stranger(with_hint(stranger, asked.login_hint.as_deref())),
+        };
+        let page = ConsentPage {
+            frame: self.frame,
+            facts: Facts::told(&ask, self.frame.words),
+            who,
+            action: routes::consent_of(&journey.id),
+            csrf_token: self.visit.browser.form_token(&purpose(&journey.id, signed)),
+            remembered: next::rememberable(self.app, &client, asked),
+        };
+        Ok(pages::answer(status, &self.frame, &page, FormsLeadTo::Client(redirect_uri)))
+    }
+
+    /// The account that is asked, if the one that is signed in will do.
+    fn whom_to_ask(&self, journey: &Journey) -> Option<&Signed> {
+        let signed = self.visit.signed.as_ref().filter(|_| self.showing == Showing::Question)?;
+        next::suits(self.app, &journey.asked, journey.began_at, signed).then_some(signed)
+    }
+
+    /// What the page shows is what an "allow" on it grants.
+    fn what_to_ask(&self, client: &crate::store::ClientRow, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
+        match (&self.kept, signed) {
+            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => {
+                (Asking::Confirmation, stage.scope.clone())
+            }
+            // A refusal by the rules comes with the answer, as a redirect that the client understands.
+            (_, Some(signed)) => {
+                (Asking::Consent, next::permitted(self.app, client, signed, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
+            }
+            (_, None) => (Asking::Consent, journey.asked.scope.clone()),
+        }
+    }
+
+    async fn account_name(&self, signed: &Signed) -> Result<String, Error> {
+        let subject = self.app.store.subject(&signed.row.subject).await?;
+        Ok(subject.map(|subject| subject.display_name.clone()).unwrap_or_default())
+    }
+}
+
+fn with_hint(stranger: Stranger, hint: Option<&str>) -> Stranger {
+    if stranger.username.is_empty() { Stranger { username: shown_name(hint.unwrap_or_default()), ..stranger } } else { stranger }
+}

@@ -1,0 +1,252 @@
+//! A flow: one browser journey from `/authorize` to the redirect back, as stages that consume one another.
+//!
+//! Owns the stages, what each may become, and how those that wait for a person are kept (Ephemeral, `lifetimes.flow`). It decides
+//! nothing: `next.rs` does. Losing a flow means "please start again".
+
+use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Subject, Timestamp, TokenHash, Ttl, UpstreamSessionId};
+use serde::{Deserialize, Serialize};
+
+use super::request::{AuthorizationRequest, ReturnTo};
+use crate::{
+    App,
+    browser::{BrowserKey, Signed},
+    ephemeral::{Key, Slot},
+    secret,
+};
+
+/// Wrong passwords on one page before the flow ends. The account has a limit of its own; this one bounds a page left open.
+pub(super) const WRONG_PASSWORDS_MAX: u32 = 10;
+/// Flows that one browser may begin within the life of a flow. An assistant that connects to three servers begins three.
+const PER_BROWSER_MAX: u64 = 30;
+
+const FLOWS: Slot<Kept> = Slot::new("flow", Ttl::minutes(10));
+
+/// A journey of which something is decided; before that it is [`Asked`].
+pub(super) enum Flow {
+    /// The consent page waits.
+    AwaitingConsent(AwaitingConsent),
+    /// The second page waits: less can be granted than was asked.
+    AwaitingConfirmation(AwaitingConfirmation),
+    /// Somebody said yes, now or before.
+    Approved(Approved),
+    /// Somebody or something said no.
+    Refused(RefusedFlow),
+}
+
+impl Flow {
+    /// A journey that ends where it began.
+    pub(super) fn refused(return_to: ReturnTo, error: Error) -> Self {
+        Self::Refused(RefusedFlow { return_to, error, kept: None })
+    }
+}
+
+/// What is kept of a flow while a person reads, or after they answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Kept {
+    AwaitingConsent(AwaitingConsent),
+    AwaitingConfirmation(AwaitingConfirmation),
+    Answered(Answered),
+}
+
+/// What every stage knows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Journey {
+    pub(super) id: FlowId,
+    /// The browser that began it: the hash of its cookie.
+    browser: TokenHash,
+    pub(super) asked: AuthorizationRequest,
+    pub(super) began_at: Timestamp,
+}
+
+/// A request that was read.
+pub(super) struct Asked {
+    pub(super) asked: AuthorizationRequest,
+    pub(super) began_at: Timestamp,
+}
+
+/// Waiting for a person to answer, signed in or not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AwaitingConsent {
+    pub(super) journey: Journey,
+    wrong_passwords: u32,
+}
+
+/// Waiting for a person to accept less than they were shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AwaitingConfirmation {
+    pub(super) journey: Journey,
+    /// Who signed in; nobody else may confirm.
+    pub(super) subject: Subject,
+    /// What is left.
+    pub(super) scope: Scope,
+}
+
+/// What a flow leaves behind for a moment, so that a second click on "Allow" goes where the first one went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Answered {
+    pub(super) id: FlowId,
+    browser: TokenHash,
+    began_at: Timestamp,
+    /// Where the first answer went, sealed: it holds a code.
+    pub(super) sealed_location: String,
+}
+
+/// Who approved.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) subject: Subject,
+    pub(super) auth_time: Timestamp,
+    pub(super) upstream_session: Option<UpstreamSessionId>,
+}
+
+/// A yes.
+pub(super) struct Approved {
+    pub(super) asked: AuthorizationRequest,
+    pub(super) by: Person,
+    pub(super) scope: Scope,
+    /// The flow that a person answered; none when an earlier answer was remembered.
+    pub(super) kept: Option<Journey>,
+}
+
+/// A no.
+pub(super) struct RefusedFlow {
+    pub(super) return_to: ReturnTo,
+    pub(super) error: Error,
+    pub(super) kept: Option<Journey>,
+}
+
+impl Person {
+    pub(super) fn of(signed: &Signed) -> Self {
+        Self { subject: signed.row.subject.clone(), auth_time: signed.row.auth_time, upstream_session: signed.row.upstream_session.clone() }
+    }
+}
+
+impl Asked {
+    pub(super) fn new(asked: AuthorizationRequest, began_at: Timestamp) -> Self {
+        Self { asked, began_at }
+    }
+
+    /// Approved before, by the same person, for the same client, address and resource.
+    pub(super) fn remembered(self, by: Person, scope: Scope) -> Flow {
+        Flow::Approved(Approved { asked: self.asked, by, scope, kept: None })
+    }
+
+    /// Somebody must be asked: from here on the flow belongs to one browser.
+    pub(super) fn awaits_consent(self, browser: &BrowserKey) -> Flow {
+        let id = FlowId::from_trusted(secret::fresh_text::<16>(""));
+        let journey = Journey { id, browser: browser.hash(), asked: self.asked, began_at: self.began_at };
+        Flow::AwaitingConsent(AwaitingConsent { journey, wrong_passwords: 0 })
+    }
+
+    pub(super) fn refused(self, error: Error) -> Flow {
+        Flow::refused(self.asked.return_to, error)
+    }
+}
+
+impl AwaitingConsent {
+    /// "Allow", by somebody who was shown this scope.
+    pub(super) fn allowed(self, by: Person, scope: Scope) -> Flow {
+        Flow::Approved(Approved { asked: self.journey.asked.clone(), by, scope, kept: Some(self.journey) })
+    }
+
+    /// "Allow", by somebody who may have less: they are told before anything is granted.
+    pub(super) fn reduced(self, by: &Person, scope: Scope) -> Flow {
+        Flow::AwaitingConfirmation(AwaitingConfirmation { journey: self.journey, subject: by.subject.clone(), scope })
+    }
+
+    /// One more wrong password; too many end the flow.
+    pub(super) fn mistaken(self) -> Result<Self, Flow> {
+        let wrong_passwords = self.wrong_passwords + 1;
+        if wrong_passwords >= WRONG_PASSWORDS_MAX {
+            return Err(self.journey.refused(Error::AccessDenied(Refusal::TooManyPasswords)));
+        }
+        Ok(Self { wrong_passwords, ..self })
+    }
+}
+
+impl AwaitingConfirmation {
+    /// "Allow", by the person who was shown what is left.
+    pub(super) fn confirmed(self, by: Person) -> Flow {
+        let asked = self.journey.asked.clone();
+        Flow::Approved(Approved { asked, by, scope: self.scope, kept: Some(self.journey) })
+    }
+
+    /// Somebody else is signed in now: the question begins anew.
+    pub(super) fn again(self) -> AwaitingConsent {
+        AwaitingConsent { journey: self.journey, wrong_passwords: 0 }
+    }
+}
+
+impl Journey {
+    /// "Deny", or a rule that says so.
+    pub(super) fn refused(self, error: Error) -> Flow {
+        Flow::Refused(RefusedFlow { return_to: self.asked.return_to.clone(), error, kept: Some(self) })
+    }
+
+    pub(super) fn answered(self, sealed_location: String) -> Kept {
+        Kept::Answered(Answered { id: self.id, browser: self.browser, began_at: self.began_at, sealed_location })
+    }
+}
+
+impl Kept {
+    fn belongs(&self) -> (&FlowId, &TokenHash, Timestamp) {
+        match self {
+            Self::AwaitingConsent(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
+            Self::AwaitingConfirmation(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
+            Self::Answered(stage) => (&stage.id, &stage.browser, stage.began_at),
+        }
+    }
+
+    pub(super) fn id(&self) -> &FlowId {
+        self.belongs().0
+    }
+
+    pub(super) fn journey(&self) -> Option<&Journey> {
+        match self {
+            Self::AwaitingConsent(stage) => Some(&stage.journey),
+            Self::AwaitingConfirmation(stage) => Some(&stage.journey),
+            Self::Answered(_) => None,
+        }
+    }
+
+    /// The journey, while it waits for a person.
+    pub(super) fn waiting(self) -> Option<Journey> {
+        match self {
+            Self::AwaitingConsent(stage) => Some(stage.journey),
+            Self::AwaitingConfirmation(stage) => Some(stage.journey),
+            Self::Answered(_) => None,
+        }
+    }
+}
+
+/// Keeps a flow that waits for a person.
+pub(super) async fn keep(app: &App, kept: &Kept) -> Result<(), Error> {
+    let (id, ..) = kept.belongs();
+    Ok(FLOWS.put(&*app.ephemeral, id.as_str(), kept).await?)
+}
+
+/// Counts a flow that begins; a browser that begins too many is told to slow down.
+pub(super) async fn count(app: &App, browser: &BrowserKey) -> Result<(), Error> {
+    let window = app.config.lifetimes.flow;
+    let begun = app.ephemeral.count(&Key::new("flows-begun", &browser.hash().to_text()), window).await?;
+    if begun > PER_BROWSER_MAX { Err(Error::TooManyRequests { retry_after: window }) } else { Ok(()) }
+}
+
+/// The flow of this id, for the browser that began it. Looking changes nothing: a reload or a prefetch is harmless.
+pub(super) async fn of_browser(app: &App, id: &FlowId, browser: &BrowserKey) -> Result<Kept, Error> {
+    let kept = FLOWS.peek(&*app.ephemeral, id.as_str()).await?.ok_or(RequestFault::FlowUnknown)?;
+    let (_, owner, began_at) = kept.belongs();
+    // Attack 2: an approval counts only in the browser that asked.
+    if browser.hash() != *owner {
+        return Err(RequestFault::FlowForAnotherBrowser.into());
+    }
+    if app.clock.now() >= began_at + app.config.lifetimes.flow {
+        return Err(RequestFault::FlowUnknown.into());
+    }
+    Ok(kept)
+}
+
+/// Takes a flow out, so that of two answers one counts.
+pub(super) async fn take(app: &App, id: &FlowId) -> Result<Option<Kept>, Error> {
+    Ok(FLOWS.take(&*app.ephemeral, id.as_str()).await?)
+}

@@ -1,0 +1,250 @@
+//! The one dispatcher: given a flow and a visit, what happens next.
+//!
+//! Decision 3 stands here: who is asked, who is not, and who is asked twice. The steps (`login`, `consent`) change a flow and hand
+//! it over; they never redirect to one another.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, RequestFault, Scope, Timestamp};
+
+use super::{
+    Visit,
+    flow::{self, Answered, Approved, Asked, Flow, Journey, Kept, Person, RefusedFlow},
+    request::AuthorizationRequest,
+    respond,
+};
+use crate::{
+    App,
+    browser::{self, Signed},
+    client,
+    http::{reply, trace},
+    keys::Purpose,
+    policy::{Decision, Question},
+    routes, secret,
+    store::{Approval, ClientRow, ConsentKey, ConsentRow},
+};
+
+/// How often and how long a second click waits for the first one's answer: a group commit takes milliseconds.
+const SECOND_CLICK_WAITS: u32 = 40;
+const SECOND_CLICK_WAIT: Duration = Duration::from_millis(50);
+
+/// A request was read: is it answered from memory, refused, or asked of a person?
+pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
+    let prompt = asked.asked.prompt;
+    let Some(signed) = visit.signed.as_ref().filter(|signed| suits(app, &asked.asked, asked.began_at, signed)) else {
+        return if prompt.none { Ok(asked.refused(Error::LoginRequired)) } else { ask(app, visit, asked).await };
+    };
+    let client = client::resolve(&app.store, &asked.asked.client_id).await?;
+    let scope = match permitted(app, &client, signed, &asked.asked) {
+        Ok(scope) => scope,
+        Err(error) => return Ok(asked.refused(error)),
+    };
+    if !prompt.consent && remembered(app, &client, signed, &asked.asked, &scope).await? {
+        return Ok(asked.remembered(Person::of(signed), scope));
+    }
+    if prompt.none { Ok(asked.refused(Error::ConsentRequired)) } else { ask(app, visit, asked).await }
+}
+
+async fn ask(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
+    flow::count(app, &visit.browser).await?;
+    Ok(asked.awaits_consent(&visit.browser))
+}
+
+/// Moves a flow on: to a page, or to the client.
+pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<HttpResponse, Error> {
+    match flow {
+        Flow::AwaitingConsent(stage) => {
+            let to = to_the_page(visit, &stage.journey.id);
+            flow::keep(app, &Kept::AwaitingConsent(stage)).await?;
+            Ok(to)
+        }
+        Flow::AwaitingConfirmation(stage) => {
+            let to = to_the_page(visit, &stage.journey.id);
+            flow::keep(app, &Kept::AwaitingConfirmation(stage)).await?;
+            Ok(to)
+        }
+        Flow::Approved(approved) => approve(app, visit, approved).await,
+        Flow::Refused(refused) => refuse(app, visit, refused).await,
+    }
+}
+
+/// Somebody signed in here said "allow" to what a page showed them.
+pub(super) fn allowed(app: &App, client: &ClientRow, signed: &Signed, kept: Kept, just_signed_in: bool) -> Option<Flow> {
+    let person = Person::of(signed);
+    match kept {
+        Kept::AwaitingConsent(stage) => Some(match permitted(app, client, signed, &stage.journey.asked) {
+            Err(error) => stage.journey.refused(error),
+            // Who signed in on the page was shown what the client asked; less than that is shown before it is granted.
+            Ok(scope) if just_signed_in && scope != stage.journey.asked.scope => stage.reduced(&person, scope),
+            Ok(scope) => stage.allowed(person, scope),
+        }),
+        Kept::AwaitingConfirmation(stage) if stage.subject == person.subject => Some(stage.confirmed(person)),
+        Kept::AwaitingConfirmation(stage) => Some(Flow::AwaitingConsent(stage.again())),
+        Kept::Answered(_) => None,
+    }
+}
+
+/// Does this sign-in satisfy what the client asks of it? OpenID Connect Core §3.1.2.1: `prompt=login`, `max_age`.
+pub(super) fn suits(app: &App, asked: &AuthorizationRequest, began_at: Timestamp, signed: &Signed) -> bool {
+    let since = signed.row.auth_time;
+    let fresh = !asked.prompt.login || since >= began_at;
+    let young = asked.max_age.is_none_or(|age| app.clock.now() <= since + age || since >= began_at);
+    fresh && young
+}
+
+/// What the rules let this person give to this client.
+pub(super) fn permitted(app: &App, client: &ClientRow, signed: &Signed, asked: &AuthorizationRequest) -> Result<Scope, Error> {
+    let question = Question::Authorize { client, subject: &signed.row.subject, asked: &asked.scope, resource: &asked.resource };
+    match app.policy.decide(question) {
+        Decision::Allow => Ok(asked.scope.clone()),
+        Decision::AllowLess(scope) => Ok(scope),
+        Decision::Refuse(refusal) => Err(Error::AccessDenied(refusal)),
+    }
+}
+
+/// May an approval be remembered? Never for addresses that any local program can claim, nor for a host nobody vouches for.
+pub(super) fn rememberable(app: &App, client: &ClientRow, asked: &AuthorizationRequest) -> bool {
+    app.policy.standing(client, asked.return_to.redirect_uri()).is_verified()
+}
+
+fn consent_key(signed: &Person, asked: &AuthorizationRequest) -> ConsentKey {
+    ConsentKey {
+        subject: signed.subject.clone(),
+        client_id: asked.client_id.clone(),
+        redirect_uri: asked.return_to.redirect_uri().clone(),
+        resource: asked.resource.clone(),
+    }
+}
+
+/// Did this person approve this before: same client and metadata, same address, same resource, no more scope? (Attack 3.)
+async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &AuthorizationRequest, scope: &Scope) -> Result<bool, Error> {
+    if !rememberable(app, client, asked) {
+        return Ok(false);
+    }
+    let before = app.store.consent(&consent_key(&Person::of(signed), asked)).await?;
+    Ok(before.is_some_and(|before| {
+        before.client_digest == client.metadata_digest && before.scope.covers(scope) && app.clock.now() < before.expires_at
+    }))
+}
+
+/// A yes becomes a grant, and its code goes to the client.
+async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
+    let Approved { asked, by, scope, kept } = approved;
+    if let Some(journey) = &kept
+        && flow::take(app, &journey.id).await?.is_none()
+    {
+        return second_click(app, visit, &journey.id).await;
+    }
+    let issuer = &app.config.issuer;
+    let code = match grant(app, &asked, &by, &scope).await {
+        Ok(code) => code,
+        // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed and may try again.
+        Err(error) => return Ok(respond::refuse(visit.request, &asked.return_to, &error, issuer)),
+    };
+    let location = respond::location_of_code(&asked.return_to, &code, issuer);
+    trace::tell(
+        visit.request,
+        trace::Story {
+            event: Some("code.issued"),
+            client: Some(asked.client_id.to_string()),
+            subject: Some(by.subject.to_string()),
+            ..Default::default()
+        },
+    );
+    if let Some(journey) = kept {
+        remember(app, &asked, &by, scope).await?;
+        leave_answer(app, journey, &location).await;
+    }
+    Ok(respond::go(&location))
+}
+
+/// One approval makes one grant with one code (storage.md); it is on disk before the browser is answered.
+async fn grant(app: &App, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
+    let (now, lifetimes) = (app.clock.now(), &app.config.lifetimes);
+    let grant_id = GrantId::born(app.clock.now_ms(), secret::fresh_bytes());
+    let code = app.keys.mint_code(grant_id);
+    app.store
+        .approve(Approval {
+            grant_id,
+            client_id: asked.client_id.clone(),
+            subject: by.subject.clone(),
+            resource: asked.resource.clone(),
+            scope: scope.clone(),
+            redirect_uri: asked.return_to.redirect_uri().clone(),
+            redirect_uri_sent: asked.redirect_uri_sent,
+            upstream_session: by.upstream_session.clone(),
+            auth_time: by.auth_time,
+            nonce: asked.nonce.clone(),
+            code_hash: code.hash(),
+            code_challenge: asked.code_challenge.clone(),
+            code_expires_at: now + lifetimes.code,
+            expires_at: now + lifetimes.grant,
+            created_at: now,
+        })
+        .await?;
+    Ok(code)
+}
+
+/// Remembers what a person approved on a page, if it may be remembered at all.
+async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: Scope) -> Result<(), Error> {
+    let client = client::resolve(&app.store, &asked.client_id).await?;
+    if rememberable(app, &client, asked) {
+        let row =
+            ConsentRow { scope, client_digest: client.metadata_digest.clone(), expires_at: app.clock.now() + app.config.lifetimes.consent };
+        app.store.remember_consent(&consent_key(by, asked), row).await?;
+    }
+    Ok(())
+}
+
+/// A no goes to the client.
+async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<HttpResponse, Error> {
+    let RefusedFlow { return_to, error, kept } = refused;
+    if let Some(journey) = &kept
+        && flow::take(app, &journey.id).await?.is_none()
+    {
+        return second_click(app, visit, &journey.id).await;
+    }
+    let response = respond::refuse(visit.request, &return_to, &error, &app.config.issuer);
+    if let (Some(journey), Some(location)) = (kept, respond::location_in(&response)) {
+        leave_answer(app, journey, location).await;
+    }
+    Ok(response)
+}
+
+/// Leaves the answer for a second click, sealed: it holds a code, and codes are kept only as hashes.
+async fn leave_answer(app: &App, journey: Journey, location: &str) {
+    let about = journey.id.to_string();
+    let sealed = app.keys.sealing().seal(Purpose::Flow, about.as_bytes(), location.as_bytes());
+    let kept = match sealed {
+        Ok(sealed) => flow::keep(app, &journey.answered(sealed)).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = kept {
+        // The answer itself is on its way; only a second click would miss this.
+        tracing::warn!(event = "flow.forgotten", error = &error as &dyn std::error::Error, "could not keep the answer for a second click");
+    }
+}
+
+/// Sends a second click where the first one went.
+pub(super) fn where_it_went(app: &App, answered: &Answered) -> Result<HttpResponse, Error> {
+    let location = app.keys.sealing().open_sealed(Purpose::Flow, answered.id.as_str().as_bytes(), &answered.sealed_location)?;
+    let location = String::from_utf8(location).map_err(|_| Error::ServerError(Bug::new("a sealed location is text")))?;
+    Ok(respond::go(&location))
+}
+
+/// Two clicks at once: one of them answers, the other waits for that answer. Browsers follow the later one.
+async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<HttpResponse, Error> {
+    for _ in 0..SECOND_CLICK_WAITS {
+        match flow::of_browser(app, id, &visit.browser).await {
+            Ok(Kept::Answered(answered)) => return where_it_went(app, &answered),
+            Ok(_) | Err(Error::InvalidRequest(RequestFault::FlowUnknown)) => tokio::time::sleep(SECOND_CLICK_WAIT).await,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(RequestFault::FlowUnknown.into())
+}
+
+fn to_the_page(visit: &Visit<'_>, id: &FlowId) -> HttpResponse {
+    browser::with_cookie(reply::see_other(&routes::consent_of(id)), visit.browser_cookie.clone())
+}

@@ -1,0 +1,104 @@
+//! What a person sees of a run: a line for each long step, the failures, and the closing line.
+//!
+//! The closing line is `N passed, N failed` alone on its line: it sums every suite, and machines read it.
+#![expect(clippy::print_stdout, reason = "this is the one place where xtask speaks")]
+
+use std::process::ExitCode;
+
+/// How many tests of a suite passed and failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+}
+
+impl Tally {
+    pub(crate) fn one_failure() -> Self {
+        Self { passed: 0, failed: 1 }
+    }
+
+    pub(crate) fn of(good: bool) -> Self {
+        Self { passed: u64::from(good), failed: u64::from(!good) }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    pub(crate) fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// A suite that ran nothing has not passed: its own breakdown must not look like success.
+    pub(crate) fn or_failed_for_nothing(self, suite: &str) -> Self {
+        if self.is_nothing() {
+            say(&format!("not ok {suite}: it ran no test"));
+            return Self::one_failure();
+        }
+        self
+    }
+
+    /// Counts the lines `ok …` and `not ok …` that the suites of other languages print.
+    pub(crate) fn of_lines(output: &str) -> Self {
+        let passed = output.lines().filter(|line| line.starts_with("ok ")).count();
+        let failed = output.lines().filter(|line| line.starts_with("not ok ")).count();
+        Self { passed: passed as u64, failed: failed as u64 }
+    }
+
+    /// Sums the `test result:` lines of `cargo test`.
+    pub(crate) fn of_cargo_test(output: &str) -> Self {
+        let mut tally = Self::default();
+        for line in output.lines().filter_map(|line| line.trim_start().strip_prefix("test result: ")) {
+            for part in line.split([';', '.']) {
+                let mut words = part.split_whitespace();
+                let Some(count) = words.next().and_then(|word| word.parse::<u64>().ok()) else {
+                    continue;
+                };
+                match words.next() {
+                    Some("passed") => tally.passed += count,
+                    Some("failed") => tally.failed += count,
+                    _ => {}
+                }
+            }
+        }
+        tally
+    }
+
+    /// Prints the closing line and turns it into the exit code.
+    pub(crate) fn close(self) -> ExitCode {
+        say(&format!("{} passed, {} failed", self.passed, self.failed));
+        if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// One line to the person.
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    #[test]
+    fn the_lines_of_cargo_test_are_summed() {
+        let output = "running 3 tests\n\
+            test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+            test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.50s\n";
+        assert_eq!(Tally::of_cargo_test(output), Tally { passed: 7, failed: 2 });
+    }
+
+    #[test]
+    fn lines_of_other_suites_are_counted_and_their_noise_is_not() {
+        let output = "ok one: 3 steps\nnot ok two: no\nokay then\nis not ok three\nok four\n";
+        assert_eq!(Tally::of_lines(output), Tally { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn a_suite_that_ran_nothing_has_failed() {
+        assert_eq!(Tally::default().or_failed_for_nothing("empty"), Tally::one_failure());
+        let ran = Tally { passed: 1, failed: 0 };
+        assert_eq!(ran.or_failed_for_nothing("full"), ran);
+    }
+}

@@ -1,0 +1,94 @@
+//! What comes from the system's own packages.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Result;
+use crate::run::{find_program, must, read, succeeds};
+
+/// Chromium and PostgreSQL with all they pull in, from a slow mirror.
+const INSTALL_LIMIT: Duration = Duration::from_secs(900);
+/// Where Debian puts the programs of each major version of the server.
+const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
+
+/// One thing that must be there, and the package that brings it.
+struct Need {
+    package: &'static str,
+    is_there: fn() -> bool,
+}
+
+const NEEDS: [Need; 5] = [
+    Need { package: "chromium", is_there: || chromium().is_some() },
+    Need { package: "postgresql", is_there: || postgres_folder().is_some() },
+    Need { package: "python3-venv", is_there: venv_works },
+    Need { package: "make", is_there: || find_program("make").is_some() },
+    Need { package: "perl", is_there: || find_program("perl").is_some() },
+];
+
+/// Installs the packages of everything that is missing, and only those.
+pub(super) fn install_missing() -> Result<()> {
+    let missing: Vec<&str> = NEEDS.iter().filter(|need| !(need.is_there)()).map(|need| need.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = missing.join(", ");
+    if find_program("apt-get").is_none() {
+        return Err(format!("missing: {wanted}. There is no apt-get here: install them in this system's own way").into());
+    }
+    must("apt-get update", privileged("apt-get")?.arg("update"), INSTALL_LIMIT)?;
+    let mut install = privileged("apt-get")?;
+    install.args(["install", "--yes", "--no-install-recommends"]).args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
+    must(&format!("apt-get install {wanted}"), &mut install, INSTALL_LIMIT)?;
+    match NEEDS.iter().find(|need| !(need.is_there)()) {
+        Some(need) => Err(format!("{} was installed and is still not found", need.package).into()),
+        None => Ok(()),
+    }
+}
+
+/// The browser of the journeys: `PORTICO_CHROMIUM`, else what the system calls Chromium.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("PORTICO_CHROMIUM") {
+        return Some(PathBuf::from(chosen));
+    }
+    ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"].into_iter().find_map(find_program)
+}
+
+/// The folder with `initdb` and `postgres`: the newest of Debian's, else the search path's.
+pub(crate) fn postgres_folder() -> Option<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN_POSTGRES)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let folder = entry.ok()?.path();
+            let version = folder.file_name()?.to_str()?.parse().ok()?;
+            let programs = folder.join("bin");
+            programs.join("initdb").is_file().then_some((version, programs))
+        })
+        .collect();
+    versions.sort();
+    let newest = versions.pop().map(|(_, folder)| folder);
+    newest.or_else(|| Some(find_program("initdb")?.parent()?.to_path_buf()))
+}
+
+/// Whether this process may do everything: PostgreSQL refuses it, apt-get demands it.
+pub(crate) fn is_root() -> bool {
+    read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn privileged(program: &str) -> Result<Command> {
+    if is_root() {
+        return Ok(Command::new(program));
+    }
+    if find_program("sudo").is_none() {
+        return Err(format!("{program} needs root and there is no sudo: run `cargo xtask setup` once as root").into());
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    Ok(command)
+}
+
+fn venv_works() -> bool {
+    succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"]))
+}

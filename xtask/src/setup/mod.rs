@@ -1,0 +1,49 @@
+//! `cargo xtask setup`: what the suites need, by package name, only where it is missing.
+
+mod apt;
+mod node;
+mod python;
+
+use std::path::PathBuf;
+
+use crate::Result;
+use crate::closing::say;
+
+pub(crate) use apt::{chromium, is_root, postgres_folder};
+
+/// Everything that is installed for the suites of other languages.
+pub(crate) struct Parts {
+    /// The folder whose `node_modules` holds the public conformance suite.
+    pub(crate) suite: PathBuf,
+    /// A Node new enough for that suite.
+    pub(crate) suite_node: PathBuf,
+    /// The interpreter that has the official Python SDK.
+    pub(crate) python: PathBuf,
+    /// The browser.
+    pub(crate) chromium: PathBuf,
+}
+
+/// Installs what is missing.
+pub(crate) fn all() -> Result<()> {
+    system()?;
+    let parts = parts()?;
+    say(&format!("ready: {}, {}, {}", parts.chromium.display(), parts.python.display(), parts.suite.display()));
+    Ok(())
+}
+
+/// Debian's packages: the browser, the database server, what compiles C.
+pub(crate) fn system() -> Result<()> {
+    apt::install_missing()
+}
+
+/// The parts from npm and PyPI, each from its lock file, in the cache folder.
+pub(crate) fn parts() -> Result<Parts> {
+    node::install_clients()?;
+    let suite = node::install_suite()?;
+    Ok(Parts {
+        suite_node: node::for_suite(&suite)?,
+        suite,
+        python: python::install()?,
+        chromium: chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?,
+    })
+}
