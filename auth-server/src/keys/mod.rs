@@ -24,9 +24,10 @@ use bytes::Bytes;
 use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IssuerUrl, Timestamp, TokenFault, Ttl};
 use tokio::sync::Notify;
 
+pub(crate) use name::is_refresh_token;
 pub use rotation::Urgency;
+pub(crate) use seal::Purpose;
 pub use seal::SealingKeys;
-pub(crate) use seal::{MAC_BYTES, Purpose};
 
 use crate::{
     clock::Clock,
@@ -230,7 +231,8 @@ impl KeyStore {
     /// The store does not answer.
     pub async fn rotate(&self, urgency: Urgency) -> Result<String, KeyError> {
         self.refresh().await?;
-        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, self.0.clock.now());
+        let newest = self.0.set.load().rows.last().map(span);
+        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, newest, self.0.clock.now());
         let kid = self.bear(begins, forgotten).await?;
         tracing::info!(event = "key.rotated", key.id = %kid, "signing key `{kid}` signs from {} on", begins.0);
         Ok(kid)

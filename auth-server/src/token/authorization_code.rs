@@ -12,14 +12,14 @@ use crate::{
     App,
     client::{GrantType, auth::AuthenticatedClient},
     referee,
-    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
+    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts, Trail},
 };
 
 /// The first refresh token of a grant.
 const FIRST_GENERATION: u32 = 1;
 
 /// Redeems a code: judged, applied and on disk when this returns.
-pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>) -> Result<Granted, Error> {
+pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>, trail: Trail) -> Result<Granted, Error> {
     let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION));
@@ -36,12 +36,14 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
             },
             refresh: refresh.as_ref().map(|token| NewRefresh { hash: token.hash(), expires_at: now + app.config.lifetimes.refresh_token }),
             judge,
+            trail,
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::CodeReplayed)) = &outcome {
         tracing::warn!(event = "code.replayed", client.id = %client.id(), grant.id = %name.grant, "a code of `{}` came a second time: its grant ended", client.id());
     }
-    Ok(Granted::of(outcome?, None, refresh))
+    let row = outcome?;
+    Ok(Granted { scope: row.scope.clone(), row, refresh })
 }
 
 /// May this request redeem this code? Pure: no I/O, no clock of its own, nothing is written here. The order matters: proof first,
@@ -129,6 +131,7 @@ mod tests {
             },
             refresh: None,
             judge,
+            trail: Trail::default(),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     App,
     client::auth::AuthenticatedClient,
     referee,
-    store::{Answer, GrantRow, Rotate, Rotation, Successor},
+    store::{Answer, GrantRow, Rotate, Rotation, Successor, Trail},
 };
 
 /// Where an authentic token stands in its family.
@@ -33,7 +33,7 @@ enum Standing {
 }
 
 /// Rotates a refresh token: judged, applied and on disk when this returns.
-pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: RefreshRequest<'_>) -> Result<Granted, Error> {
+pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: RefreshRequest<'_>, trail: Trail) -> Result<Granted, Error> {
     let name = app.keys.read_refresh(asked.token).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let successor = app.keys.mint_successor(asked.token, &name)?;
@@ -54,6 +54,7 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             },
             overlap: app.config.refresh,
             judge,
+            trail,
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::RefreshReused)) = &outcome {
@@ -66,7 +67,7 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             app.keys.open_successor(asked.token, name.grant, successor_sealed, successor_hash)?
         }
     };
-    Ok(Granted::of(rotated.row, scope, Some(token)))
+    Ok(Granted { scope: scope.unwrap_or_else(|| rotated.row.scope.clone()), row: rotated.row, refresh: Some(token) })
 }
 
 /// May this token be rotated? Pure: no I/O, no clock of its own, nothing is written here.
@@ -169,6 +170,7 @@ mod tests {
             successor: Successor { hash: token(generation + 1), sealed: "sealed".to_owned(), expires_at: Timestamp(0) },
             overlap: RefreshConfig { overlap: Ttl(OVERLAP), overlap_answers: ANSWERS },
             judge,
+            trail: Trail::default(),
         }
     }
 
