@@ -88,7 +88,7 @@ async fn a_scope_has_a_limit() {
     let many = (0..65).map(|number| format!("s{number}")).collect::<Vec<_>>().join(" ");
     for scope in [many, "s".repeat(1025)] {
         let answer = app.journey().with("scope", &scope).asks().await;
-        expect::redirected(&answer, CALLBACK, "invalid_scope", "too_long");
+        expect::redirected(&answer, CALLBACK, "invalid_scope", "scope_too_long");
     }
 }
 
@@ -98,10 +98,10 @@ async fn a_registration_has_limits() {
     let stage = Stage::rise().await;
     let uris = |count: usize| (0..count).map(|number| format!("https://app.example/{number}")).collect::<Vec<_>>();
     for (member, value, code, reason) in [
-        ("redirect_uris", json!(uris(1000)), "invalid_client_metadata", "too_many_redirect_uris"),
-        ("redirect_uris", json!([format!("https://app.example/{}", "x".repeat(4000))]), "invalid_redirect_uri", "too_long"),
-        ("client_name", json!("n".repeat(1000)), "invalid_client_metadata", "name_too_long"),
-        ("client_uri", json!(format!("https://app.example/{}", "x".repeat(4000))), "invalid_client_metadata", "too_long"),
+        ("redirect_uris", json!(uris(1000)), "invalid_client_metadata", "metadata_too_many_redirect_uris"),
+        ("redirect_uris", json!([format!("https://app.example/{}", "x".repeat(4000))]), "invalid_redirect_uri", "redirect_too_long"),
+        ("client_name", json!("n".repeat(1000)), "invalid_client_metadata", "metadata_name_too_long"),
+        ("client_uri", json!(format!("https://app.example/{}", "x".repeat(4000))), "invalid_client_metadata", "metadata_too_long"),
     ] {
         let mut metadata = Stage::usual_registration();
         metadata[member] = value;

@@ -34,7 +34,7 @@ async fn an_error_comes_in_the_query() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = app.journey().with("response_type", "token").asks().await;
-    expect::redirected(&answer, CALLBACK, "unsupported_response_type", "unsupported_response_type");
+    expect::redirected(&answer, CALLBACK, "unsupported_response_type", "response_type_unsupported");
     assert!(!answer.location().contains('#'));
 }
 

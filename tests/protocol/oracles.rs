@@ -61,9 +61,9 @@ async fn all_bad_clients_look_alike() {
     deleted.manage("DELETE").await;
     let mut answers = Vec::new();
     for (id, secret, reason) in [
-        ("nobody", "wrong", "unknown"),
-        (known.id.as_str(), "wrong", "secret_mismatch"),
-        (deleted.id.as_str(), deleted.known_secret(), "deleted"),
+        ("nobody", "wrong", "client_unknown"),
+        (known.id.as_str(), "wrong", "client_secret_mismatch"),
+        (deleted.id.as_str(), deleted.known_secret(), "client_deleted"),
     ] {
         let answer = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")]).basic(id, secret).await;
         expect::refused(&answer, "invalid_client", reason);

@@ -45,7 +45,7 @@ async fn a_wrong_secret_is_refused() {
         } else {
             stage.stranger().post("/token", &with_client(app.redemption(&code), &app.id, Some("wrong"))).await
         };
-        expect::refused(&answer, "invalid_client", "secret_mismatch");
+        expect::refused(&answer, "invalid_client", "client_secret_mismatch");
         Tokens::of(&app.redeem(&code).await);
     }
 }
@@ -55,10 +55,10 @@ async fn a_wrong_secret_is_refused() {
 async fn only_who_used_basic_is_challenged_with_basic() {
     let stage = Stage::rise().await;
     let by_header = stage.stranger().post("/token", &[("grant_type", "refresh_token")]).basic("nobody", "x").await;
-    expect::refused(&by_header, "invalid_client", "unknown");
+    expect::refused(&by_header, "invalid_client", "client_unknown");
     assert!(by_header.header_or_empty("www-authenticate").starts_with("Basic realm="), "{}", expect::told(&by_header));
     let by_body = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("client_id", "nobody")]).await;
-    expect::refused(&by_body, "invalid_client", "unknown");
+    expect::refused(&by_body, "invalid_client", "client_unknown");
     assert_eq!(by_body.header("www-authenticate"), None);
 }
 
@@ -70,7 +70,7 @@ async fn a_confidential_client_cannot_leave_its_secret_out() {
         let app = stage.confidential_app(method).await;
         let code = app.code().await;
         let answer = stage.stranger().post("/token", &with_client(app.redemption(&code), &app.id, None)).await;
-        expect::refused(&answer, "invalid_client", "secret_missing");
+        expect::refused(&answer, "invalid_client", "client_secret_missing");
     }
 }
 
@@ -80,11 +80,11 @@ async fn a_secret_counts_only_in_the_registered_place() {
     let stage = Stage::rise().await;
     let basic = stage.confidential_app("client_secret_basic").await;
     let pairs = with_client(basic.redemption(&basic.code().await), &basic.id, basic.secret.as_deref());
-    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "method_mismatch");
+    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_method_mismatch");
 
     let post = stage.confidential_app("client_secret_post").await;
     let request = stage.stranger().post("/token", &post.redemption(&post.code().await));
-    expect::refused(&request.basic(&post.id, post.known_secret()).await, "invalid_client", "method_mismatch");
+    expect::refused(&request.basic(&post.id, post.known_secret()).await, "invalid_client", "client_method_mismatch");
 }
 
 /// RFC 6749 §2.3: a client registered without credentials has none to show.
@@ -136,7 +136,7 @@ async fn a_request_of_nobody_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = stage.stranger().post("/token", &app.redemption(&app.code().await)).await;
-    expect::refused(&answer, "invalid_client", "unknown");
+    expect::refused(&answer, "invalid_client", "client_authentication_missing");
 }
 
 /// RFC 7617 §2: credentials that cannot be read are refused as such.
@@ -170,7 +170,7 @@ async fn a_part_of_the_secret_is_not_the_secret() {
     let secret = app.known_secret();
     for wrong in [&secret[..secret.len() - 1], &format!("{secret}x"), &secret.to_uppercase(), &format!(" {secret}")] {
         let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &app.id), ("client_secret", wrong)];
-        expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "secret_mismatch");
+        expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_secret_mismatch");
     }
 }
 

@@ -64,7 +64,7 @@ async fn a_wider_scope_at_refresh_is_refused() {
     let app = stage.public_app().await;
     let tokens = app.tokens().await;
     for wider in ["mcp:read mcp:write", "mcp:write", "notes:read", "admin"] {
-        expect::refused(&app.refresh_with(&tokens.refresh, &[("scope", wider)]).await, "invalid_scope", "wider");
+        expect::refused(&app.refresh_with(&tokens.refresh, &[("scope", wider)]).await, "invalid_scope", "scope_wider");
     }
     assert_eq!(Tokens::of(&app.refresh(&tokens.refresh).await).scope, "mcp:read");
 }
@@ -97,7 +97,7 @@ async fn a_confidential_client_refreshes_only_with_its_secret() {
     let app = stage.confidential_app("client_secret_post").await;
     let tokens = app.tokens().await;
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh), ("client_id", &app.id)];
-    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "secret_missing");
+    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_secret_missing");
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
@@ -123,7 +123,7 @@ async fn what_is_no_refresh_token_does_not_refresh() {
 async fn a_refresh_without_a_token_is_invalid() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::refused(&app.token_request(&[("grant_type", "refresh_token")]).await, "invalid_request", "missing_parameter");
+    expect::refused(&app.token_request(&[("grant_type", "refresh_token")]).await, "invalid_request", "parameter_missing");
 }
 
 /// RFC 6749 §3.2: a repeated refresh_token is refused and not used.
@@ -133,7 +133,7 @@ async fn two_refresh_tokens_in_one_request_are_refused() {
     let app = stage.public_app().await;
     let tokens = app.tokens().await;
     let answer = app.refresh_with(&tokens.refresh, &[("refresh_token", &tokens.refresh)]).await;
-    expect::refused(&answer, "invalid_request", "repeated_parameter");
+    expect::refused(&answer, "invalid_request", "parameter_repeated");
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
@@ -161,7 +161,7 @@ async fn a_grant_lives_ninety_days_in_all() {
         tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
     }
     stage.advance(Ttl::days(2) + Ttl(1));
-    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_grant", "refresh_expired");
+    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_grant", "grant_expired");
 }
 
 /// RFC 6749 §1.5: what a disabled person allowed is refreshed no more.

@@ -64,7 +64,7 @@ async fn who_cannot_prove_itself_revokes_nothing() {
     let app = stage.confidential_app("client_secret_basic").await;
     let tokens = app.tokens().await;
     let wrong = stage.stranger().post("/revoke", &[("token", &tokens.refresh)]).basic(&app.id, "wrong").await;
-    expect::refused(&wrong, "invalid_client", "secret_mismatch");
+    expect::refused(&wrong, "invalid_client", "client_secret_mismatch");
     let nobody = stage.stranger().post("/revoke", &[("token", &tokens.refresh)]).await;
     assert_eq!((nobody.status, nobody.json()["error"].as_str()), (401, Some("invalid_client")));
     Tokens::of(&app.refresh(&tokens.refresh).await);
@@ -75,7 +75,7 @@ async fn who_cannot_prove_itself_revokes_nothing() {
 async fn a_revocation_of_nothing_is_invalid() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::refused(&app.request("/revoke", &[("token_type_hint", "refresh_token")]).await, "invalid_request", "missing_parameter");
+    expect::refused(&app.request("/revoke", &[("token_type_hint", "refresh_token")]).await, "invalid_request", "parameter_missing");
 }
 
 /// RFC 7009 §2.1: the hint is only a hint; a wrong one does not save a token.

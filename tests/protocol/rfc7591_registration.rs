@@ -99,13 +99,13 @@ async fn a_stranger_does_not_get_privileged_grants() {
     for grant in ["password", "implicit", "client_credentials"] {
         let mut metadata = Stage::usual_registration();
         metadata["grant_types"] = json!([grant]);
-        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "grant_types_unusable");
+        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_grant_types_unusable");
         metadata["grant_types"] = json!(["authorization_code", grant]);
         assert_eq!(registered(&stage, &metadata).await["grant_types"], json!(["authorization_code"]));
     }
     let mut metadata = Stage::usual_registration();
     metadata["response_types"] = json!(["token"]);
-    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "response_types_unusable");
+    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_response_types_unusable");
 }
 
 /// RFC 7591 §3.1: the server assigns the id and the secrets, whatever the client suggests.
@@ -140,7 +140,7 @@ async fn keys_come_from_one_place() {
     let mut metadata = Stage::usual_registration();
     metadata["jwks_uri"] = "https://app.example/jwks.json".into();
     metadata["jwks"] = json!({ "keys": [] });
-    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "both_key_members");
+    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_both_key_members");
 }
 
 /// RFC 7591 §3.2.2: a method that the server does not have is invalid_client_metadata.
@@ -150,7 +150,7 @@ async fn an_unknown_method_is_refused() {
     for method in ["client_secret_jwt", "tls_client_auth", "NONE", "private_key_jwt"] {
         let mut metadata = Stage::usual_registration();
         metadata["token_endpoint_auth_method"] = method.into();
-        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "auth_method_unknown");
+        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_auth_method_unknown");
     }
 }
 
@@ -162,7 +162,7 @@ async fn a_client_says_where_it_wants_its_answers() {
         let answer = stage.register(&body).await;
         let code = answer.json()["error"].as_str().unwrap_or_default().to_owned();
         assert!(matches!(code.as_str(), "invalid_redirect_uri" | "invalid_client_metadata"), "{}", expect::told(&answer));
-        expect::refused(&answer, &code, "redirect_uris_missing");
+        expect::refused(&answer, &code, "metadata_redirect_uris_missing");
     }
 }
 
@@ -171,24 +171,24 @@ async fn a_client_says_where_it_wants_its_answers() {
 async fn a_dangerous_redirect_uri_spoils_the_registration() {
     let stage = Stage::rise().await;
     for (uri, reason) in [
-        ("http://app.example/cb", "http_off_loopback"),
-        ("http://localhost.evil.example/cb", "http_off_loopback"),
-        ("http://192.168.0.1/cb", "http_off_loopback"),
-        ("https://app.example/cb#fragment", "fragment"),
-        ("https://user:secret@app.example/cb", "userinfo"),
-        ("http://127.0.0.1@evil.example/cb", "userinfo"),
-        ("https://*.app.example/cb", "wildcard"),
-        ("https://app.example\\@evil.example/cb", "backslash"),
-        ("javascript:alert(1)", "scheme_forbidden"),
-        ("data:text/html,x", "scheme_forbidden"),
-        ("file:///etc/passwd", "scheme_forbidden"),
-        ("vbscript:x", "scheme_forbidden"),
-        ("blob:https://app.example/x", "scheme_forbidden"),
-        ("about:blank", "scheme_forbidden"),
-        ("ws://app.example/cb", "scheme_forbidden"),
-        ("wss://app.example/cb", "scheme_forbidden"),
-        ("intent://x#Intent;end", "scheme_forbidden"),
-        ("JavaScript:alert(1)", "scheme_forbidden"),
+        ("http://app.example/cb", "redirect_http_off_loopback"),
+        ("http://localhost.evil.example/cb", "redirect_http_off_loopback"),
+        ("http://192.168.0.1/cb", "redirect_http_off_loopback"),
+        ("https://app.example/cb#fragment", "redirect_fragment"),
+        ("https://user:secret@app.example/cb", "redirect_userinfo"),
+        ("http://127.0.0.1@evil.example/cb", "redirect_userinfo"),
+        ("https://*.app.example/cb", "redirect_wildcard"),
+        ("https://app.example\\@evil.example/cb", "redirect_backslash"),
+        ("javascript:alert(1)", "redirect_scheme_forbidden"),
+        ("data:text/html,x", "redirect_scheme_forbidden"),
+        ("file:///etc/passwd", "redirect_scheme_forbidden"),
+        ("vbscript:x", "redirect_scheme_forbidden"),
+        ("blob:https://app.example/x", "redirect_scheme_forbidden"),
+        ("about:blank", "redirect_scheme_forbidden"),
+        ("ws://app.example/cb", "redirect_scheme_forbidden"),
+        ("wss://app.example/cb", "redirect_scheme_forbidden"),
+        ("intent://x#Intent;end", "redirect_scheme_forbidden"),
+        ("JavaScript:alert(1)", "redirect_scheme_forbidden"),
     ] {
         for redirect_uris in [json!([uri]), json!([CALLBACK, uri])] {
             let mut metadata = Stage::usual_registration();
@@ -229,7 +229,7 @@ async fn an_unlisted_scheme_does_not_lose_the_other_callbacks() {
     metadata["redirect_uris"] = json!(["com.unknown.app://cb", CALLBACK]);
     assert_eq!(registered(&stage, &metadata).await["redirect_uris"], json!([CALLBACK]));
     metadata["redirect_uris"] = json!(["com.unknown.app://cb"]);
-    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "scheme_not_allowed");
+    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "redirect_scheme_not_allowed");
 }
 
 /// RFC 7591 §5: an operator may close the door to callbacks of unknown hosts; known clients still come in.
@@ -238,7 +238,7 @@ async fn unknown_https_hosts_can_be_denied() {
     let stage = Stage::with("registration.other_https", "\"deny\"").rise().await;
     let mut metadata = Stage::usual_registration();
     metadata["redirect_uris"] = json!(["https://app.example/cb"]);
-    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "host_not_allowed");
+    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "redirect_host_not_allowed");
     metadata["redirect_uris"] = json!(["https://claude.ai/api/mcp/auth_callback"]);
     registered(&stage, &metadata).await;
     metadata["redirect_uris"] = json!(["https://app.example/cb", CALLBACK]);
@@ -263,7 +263,7 @@ async fn information_uris_are_https() {
         for uri in ["javascript:alert(1)", "data:text/html,<script>", "http://app.example/", "ftp://app.example/", "not a uri"] {
             let mut metadata = Stage::usual_registration();
             metadata[member] = uri.into();
-            expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "uri_not_https");
+            expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_uri_not_https");
         }
         let mut metadata = Stage::usual_registration();
         metadata[member] = "https://app.example/about".into();
@@ -278,7 +278,7 @@ async fn a_name_cannot_play_tricks_with_letters() {
     for name in ["Clau\u{202e}ed", "A\u{0000}B", "A\nB", "A\u{200b}B", "\u{2066}x\u{2069}", "A\u{7}"] {
         let mut metadata = Stage::usual_registration();
         metadata["client_name"] = name.into();
-        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "name_has_control_characters");
+        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_name_control_characters");
     }
     let mut metadata = Stage::usual_registration();
     metadata["client_name"] = "Lesehilfe für Ärzte 读书".into();
@@ -293,7 +293,7 @@ async fn a_protected_name_needs_its_own_callback() {
         let mut metadata = Stage::usual_registration();
         metadata["client_name"] = name.into();
         metadata["redirect_uris"] = json!(["https://evil.example/cb"]);
-        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "name_protected");
+        expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_name_protected");
     }
     let mut metadata = Stage::usual_registration();
     metadata["client_name"] = "Claude".into();
@@ -316,7 +316,7 @@ async fn a_registration_is_a_json_object() {
         expect::refused(&answer, "invalid_request", "body_not_json");
     }
     for body in [json!([]), json!("x"), json!(1), json!(null), json!([{ "redirect_uris": [CALLBACK] }])] {
-        expect::refused(&stage.register(&body).await, "invalid_client_metadata", "not_an_object");
+        expect::refused(&stage.register(&body).await, "invalid_client_metadata", "metadata_not_an_object");
     }
 }
 
@@ -371,7 +371,7 @@ async fn a_malformed_registered_scope_is_refused() {
     let stage = Stage::rise().await;
     let mut metadata = Stage::usual_registration();
     metadata["scope"] = "mcp:read \"quoted\"".into();
-    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "scope_malformed");
+    expect::refused(&stage.register(&metadata).await, "invalid_client_metadata", "metadata_scope_malformed");
 }
 
 async fn registered(stage: &Stage, metadata: &Value) -> Value {
