@@ -1,2 +1,1 @@
 //! What happened, to whom, by whom.
-

@@ -1,2 +1,1 @@
 //! Alive, and ready.
-

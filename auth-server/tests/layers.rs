@@ -12,7 +12,20 @@ const LAYERS: [(Layer, &[&str]); 4] = [
     (Layer::Program, &["main", "lib", "command", "app", "routes", "background"]),
     (
         Layer::Endpoint,
-        &["discovery", "register", "authorize", "token", "introspect", "revoke", "verify", "ended", "userinfo", "logout", "health", "admin"],
+        &[
+            "discovery",
+            "register",
+            "authorize",
+            "token",
+            "introspect",
+            "revoke",
+            "verify",
+            "ended",
+            "userinfo",
+            "logout",
+            "health",
+            "admin",
+        ],
     ),
     (Layer::Step, &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts"]),
     (Layer::Adapter, &["store", "ephemeral", "upstream", "keys", "i18n", "clock", "secret", "telemetry", "config"]),
@@ -152,11 +165,15 @@ fn complaints(source: &Source) -> Vec<String> {
             continue;
         }
         match (layer, other) {
-            (Layer::Endpoint, Layer::Endpoint) => found.push(format!("{path} uses `{named}`: no endpoint imports another; what both need is a step")),
+            (Layer::Endpoint, Layer::Endpoint) => {
+                found.push(format!("{path} uses `{named}`: no endpoint imports another; what both need is a step"))
+            }
             // `App` is the one context that endpoints share; `routes` is the one list of paths, which documents are derived from.
             (Layer::Endpoint, Layer::Program) if matches!(named.as_str(), "app" | "routes") => {}
             (Layer::Program, _) => {}
-            _ if other > layer => found.push(format!("{path} uses `{named}`: {} may not use `{named}`, which stands above it", layer.article())),
+            _ if other > layer => {
+                found.push(format!("{path} uses `{named}`: {} may not use `{named}`, which stands above it", layer.article()))
+            }
             _ => {}
         }
     }
@@ -164,7 +181,9 @@ fn complaints(source: &Source) -> Vec<String> {
     if module != "config" && !is_program && source.names("std::env") {
         found.push(format!("{path} reads `std::env`: settings come from Config"));
     }
-    if module != "clock" && ["SystemTime::now", "std::time::SystemTime::now", "OffsetDateTime::now_utc"].iter().any(|call| source.names(call)) {
+    if module != "clock"
+        && ["SystemTime::now", "std::time::SystemTime::now", "OffsetDateTime::now_utc"].iter().any(|call| source.names(call))
+    {
         found.push(format!("{path} reads the time of day: time comes from the clock of the App"));
     }
     found

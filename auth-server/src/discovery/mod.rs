@@ -1,2 +1,1 @@
 //! What we publish about ourselves.
-

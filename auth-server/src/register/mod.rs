@@ -1,2 +1,1 @@
 //! POST /register (RFC 7591).
-

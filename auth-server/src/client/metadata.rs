@@ -1,0 +1,1 @@
+//! Client metadata in, client out.
