@@ -566,9 +566,9 @@ async fn request_objects_are_not_taken() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let by_value = app.journey().and("request", "e30.e30.").asks().await;
-    expect::redirected(&by_value, CALLBACK, "request_not_supported", "request_object_sent");
+    expect::redirected(&by_value, CALLBACK, "request_not_supported", "request_unsupported");
     let by_reference = app.journey().and("request_uri", "https://app.example/r").asks().await;
-    expect::redirected(&by_reference, CALLBACK, "request_uri_not_supported", "request_uri_sent");
+    expect::redirected(&by_reference, CALLBACK, "request_uri_not_supported", "request_uri_unsupported");
 }
 
 /// RFC 9700 §2.1: nothing is stored for a request that is refused at once.
