@@ -51,7 +51,8 @@ impl Cookie {
         let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
         let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value)?;
-        let well_formed = value.len() == SECRET_CHARS && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let well_formed =
+            value.len() == SECRET_CHARS && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         well_formed.then(|| value.to_owned())
     }
 
@@ -176,4 +177,58 @@ pub(crate) fn with_cookie(mut response: HttpResponse, cookie: Option<HeaderValue
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn issuer(text: &str) -> IssuerUrl {
+        IssuerUrl::parse(text).unwrap()
+    }
+
+    fn said(value: &HeaderValue) -> String {
+        value.to_str().unwrap().to_owned()
+    }
+
+    /// RFC 6265bis §4.1.3.2: the prefix needs Secure, Path=/ and no Domain.
+    #[test]
+    fn an_https_cookie_is_host_bound_and_secure() {
+        let cookie = said(&Cookie::Session.set(&issuer("https://mcp.example.com"), "x", Ttl(60)));
+        assert_eq!(cookie, "__Host-portico_session=x; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+    }
+
+    #[test]
+    fn a_loopback_cookie_has_no_prefix_and_a_name_of_its_port() {
+        let one = said(&Cookie::Flow.set(&issuer("http://127.0.0.1:8080"), "x", Ttl(60)));
+        let two = said(&Cookie::Flow.set(&issuer("http://127.0.0.1:8081"), "x", Ttl(60)));
+        assert!(one.starts_with("portico_flow_") && !one.contains("Secure") && !one.contains("__Host-"));
+        assert_ne!(one.split('=').next(), two.split('=').next());
+        assert!(one.contains("HttpOnly; SameSite=Lax"));
+    }
+
+    #[test]
+    fn a_key_is_kept_when_it_comes_back_and_made_when_it_does_not() {
+        let issuer = issuer("https://mcp.example.com");
+        let (fresh, cookie) = key(&TestRequest::get().to_http_request(), &issuer);
+        let pair = said(&cookie.expect("a new browser gets a cookie")).split(';').next().unwrap().to_owned();
+        let again = TestRequest::get().insert_header(("cookie", format!("other=1; {pair}; more=2"))).to_http_request();
+        let (known, cookie) = key(&again, &issuer);
+        assert!(cookie.is_none() && known.hash() == fresh.hash());
+        let malformed = TestRequest::get().insert_header(("cookie", "__Host-portico_flow=<script>")).to_http_request();
+        assert!(key(&malformed, &issuer).1.is_some());
+    }
+
+    /// Attack 4: a token of another browser, flow or account proves nothing.
+    #[test]
+    fn a_form_token_is_good_for_one_browser_and_one_purpose() {
+        let (mine, other) = (BrowserKey::fresh(), BrowserKey::fresh());
+        let token = mine.form_token("consent\nflow\nalice");
+        assert!(mine.proves("consent\nflow\nalice", &token));
+        assert!(!mine.proves("consent\nflow\nbob", &token));
+        assert!(!other.proves("consent\nflow\nalice", &token));
+        assert!(!mine.proves("consent\nflow\nalice", ""));
+    }
 }

@@ -51,7 +51,12 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest, flow: web::Pa
 }
 
 /// `POST /consent/{flow}`
-pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, flow: web::Path<String>, form: FrontParams) -> Result<HttpResponse, AsPage> {
+pub(crate) async fn post(
+    app: web::Data<App>,
+    request: HttpRequest,
+    flow: web::Path<String>,
+    form: FrontParams,
+) -> Result<HttpResponse, AsPage> {
     csrf::same_origin(&request)?;
     let form = Answer::read(&form)?;
     let mut visit = Visit::of(&app, &request).await?;
@@ -98,7 +103,7 @@ impl Answer {
         let decision = match form.get("decision") {
             Some("allow") => Decision::Allow,
             Some("deny") => Decision::Deny,
-            _ => return Err(RequestFault::DecisionMissing.into()),
+            _ => return Err(RequestFault::MissingParameter("decision").into()),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
         let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
@@ -237,9 +242,13 @@ impl<'a> Question<'a> {
     /// What the page shows is what an "allow" on it grants.
     fn what_to_ask(&self, client: &crate::store::ClientRow, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
         match (&self.kept, signed) {
-            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => (Asking::Confirmation, stage.scope.clone()),
+            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => {
+                (Asking::Confirmation, stage.scope.clone())
+            }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(signed)) => (Asking::Consent, next::permitted(self.app, client, signed, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone())),
+            (_, Some(signed)) => {
+                (Asking::Consent, next::permitted(self.app, client, signed, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
+            }
             (_, None) => (Asking::Consent, journey.asked.scope.clone()),
         }
     }

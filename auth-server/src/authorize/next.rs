@@ -145,7 +145,12 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
     let location = respond::location_of_code(&asked.return_to, &code, issuer);
     trace::tell(
         visit.request,
-        trace::Story { event: Some("code.issued"), client: Some(asked.client_id.to_string()), subject: Some(by.subject.to_string()), ..Default::default() },
+        trace::Story {
+            event: Some("code.issued"),
+            client: Some(asked.client_id.to_string()),
+            subject: Some(by.subject.to_string()),
+            ..Default::default()
+        },
     );
     if let Some(journey) = kept {
         remember(app, &asked, &by, scope).await?;
@@ -185,7 +190,8 @@ async fn grant(app: &App, asked: &AuthorizationRequest, by: &Person, scope: &Sco
 async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: Scope) -> Result<(), Error> {
     let client = client::resolve(&app.store, &asked.client_id).await?;
     if rememberable(app, &client, asked) {
-        let row = ConsentRow { scope, client_digest: client.metadata_digest.clone(), expires_at: app.clock.now() + app.config.lifetimes.consent };
+        let row =
+            ConsentRow { scope, client_digest: client.metadata_digest.clone(), expires_at: app.clock.now() + app.config.lifetimes.consent };
         app.store.remember_consent(&consent_key(by, asked), row).await?;
     }
     Ok(())

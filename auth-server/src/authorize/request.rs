@@ -22,7 +22,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use oauth_types::{
-    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State, TargetFault, Ttl,
+    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State,
+    TargetFault, Ttl,
 };
 use oxide_auth::{
     code_grant::authorization::{Authorization, Input, Output, Request as OxideRequest},
@@ -61,6 +62,11 @@ pub(crate) struct ReturnTo {
 }
 
 impl ReturnTo {
+    #[cfg(test)]
+    pub(super) fn proven(redirect_uri: RedirectUri, state: Option<State>) -> Self {
+        Self { redirect_uri, state }
+    }
+
     pub(crate) fn redirect_uri(&self) -> &RedirectUri {
         &self.redirect_uri
     }
@@ -146,7 +152,7 @@ fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<(RedirectU
     let Some(text) = once(parameters, "redirect_uri")? else {
         return match client.redirect_uris.as_slice() {
             [only] => Ok((only.clone(), false)),
-            _ => Err(RequestFault::MissingParameter("redirect_uri").into()),
+            _ => Err(Error::InvalidRedirectUri(RedirectFault::Ambiguous)),
         };
     };
     // Parsed again on every request, so that a row from an older policy cannot bring back a dangerous scheme (attack 11).

@@ -1,0 +1,104 @@
+//! The only place where a token is born.
+//!
+//! RFC 9068 §2 says what stands in an access token, RFC 6749 §5.1 what stands in the answer. Owns both; decides nothing: what was
+//! granted comes in, text goes out. It runs after the commit and outside the writer, so that a signature never holds up another's
+//! transaction. A token is never stored: it names its grant, and what ends is the grant.
+
+use oauth_types::{AccessClaimsRef, Error, RefreshTokenSecret, Scope, Timestamp, Ttl};
+
+use crate::{keys::KeyStore, secret, store::GrantRow};
+
+/// 128 bits: two tokens never share a `jti`.
+const JTI_BYTES: usize = 16;
+/// Everything in the answer that is not a token or a scope.
+const ENVELOPE_BYTES: usize = 120;
+
+/// The result of any grant: what it allows, to whom, for what.
+pub(super) struct Granted {
+    pub(super) row: GrantRow,
+    /// What this access token carries; a refresh may ask for less than was granted.
+    pub(super) scope: Scope,
+    /// `None` for a client that did not register for refreshing.
+    pub(super) refresh: Option<RefreshTokenSecret>,
+}
+
+/// Who issues, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) lifetime: Ttl,
+}
+
+/// Signs an access token and writes the answer that carries it.
+pub(super) fn answer(keys: &KeyStore, terms: Terms<'_>, granted: &Granted, now: Timestamp) -> Result<Vec<u8>, Error> {
+    let row = &granted.row;
+    // Nothing made from a grant outlives it.
+    let expires = (now + terms.lifetime).min(row.expires_at);
+    let grant_id = row.grant_id.text();
+    let jti = secret::fresh_text::<JTI_BYTES>("");
+    let access = keys.sign(&AccessClaimsRef {
+        iss: terms.issuer,
+        sub: row.subject.as_str(),
+        // RFC 8707 §2: one audience, the resource.
+        aud: row.resource.as_str(),
+        client_id: row.client_id.as_str(),
+        exp: expires.0,
+        iat: now.0,
+        jti: &jti,
+        scope: granted.scope.as_str(),
+        grant_id: &grant_id,
+        sid: row.upstream_session.as_ref().map(|session| session.as_str()),
+        auth_time: Some(row.auth_time.0),
+    })?;
+    Ok(envelope(access.expose(), expires.0 - now.0, granted.scope.as_str(), granted.refresh.as_ref()))
+}
+
+/// RFC 6749 §5.1. Written by hand: tokens are base64url with dots, a prefix and underscores; a scope's alphabet (§3.3) has neither
+/// quote nor backslash; so nothing here needs an escape. A test holds that.
+fn envelope(access: &str, expires_in: i64, scope: &str, refresh: Option<&RefreshTokenSecret>) -> Vec<u8> {
+    let refresh = refresh.map_or("", |token| token.expose());
+    let mut body = String::with_capacity(ENVELOPE_BYTES + access.len() + refresh.len() + scope.len());
+    body.push_str(r#"{"access_token":""#);
+    body.push_str(access);
+    body.push_str(r#"","token_type":"Bearer","expires_in":"#);
+    body.push_str(&expires_in.to_string());
+    body.push_str(r#","scope":""#);
+    body.push_str(scope);
+    if !refresh.is_empty() {
+        body.push_str(r#"","refresh_token":""#);
+        body.push_str(refresh);
+    }
+    body.push_str("\"}");
+    body.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// RFC 6749 §5.1; spec-and-clients 3.4, item 58: `expires_in` is a number.
+    #[test]
+    fn an_answer_has_exactly_the_members_of_the_rfc() {
+        let refresh = RefreshTokenSecret::new("prt_r".to_owned());
+        let body: Value = serde_json::from_slice(&envelope("a.b.c", 600, "mcp:read mcp:write", Some(&refresh))).unwrap();
+        assert_eq!(
+            body,
+            json!({"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 600, "scope": "mcp:read mcp:write", "refresh_token": "prt_r"})
+        );
+        let body: Value = serde_json::from_slice(&envelope("a.b.c", 600, "", None)).unwrap();
+        assert_eq!(body, json!({"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 600, "scope": ""}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_scope_that_parses_breaks_the_answer(text in "[ -~]{0,60}") {
+            if let Ok(scope) = Scope::parse(&text) {
+                let body: Value = serde_json::from_slice(&envelope("a.b.c", 1, scope.as_str(), None)).unwrap();
+                prop_assert_eq!(body["scope"].as_str(), Some(scope.as_str()));
+            }
+        }
+    }
+}
