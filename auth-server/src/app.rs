@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{accounts::Accounts, clock::Clock, config::Config, ephemeral::Ephemeral, i18n::I18n, keys::KeyStore, policy::Policy, store::Store};
+use crate::{accounts::Accounts, clock::Clock, config::Config, ephemeral::Ephemeral, http::limits::Limits, i18n::I18n, keys::KeyStore, policy::Policy, store::Store};
 
 /// Everything that an endpoint may ask.
 #[derive(Clone)]
@@ -18,4 +18,5 @@ pub struct App {
     pub(crate) accounts: Accounts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) i18n: Arc<I18n>,
+    pub(crate) limits: Arc<Limits>,
 }

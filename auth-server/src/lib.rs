@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! programs    command · app · routes · background
-//! endpoints   discovery register authorize token introspect revoke ended logout health   (none imports another)
-//! steps       client · access_token · referee · policy · audit · accounts · pages · http
+//! endpoints   discovery register authorize token introspect revoke ended logout front_page health   (none imports another)
+//! steps       client · access_token · referee · policy · audit · accounts · browser · pages · http
 //! adapters    store · ephemeral · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
 //! ```
@@ -18,6 +18,7 @@ pub mod routes;
 mod authorize;
 mod discovery;
 mod ended;
+mod front_page;
 mod health;
 mod introspect;
 mod logout;
@@ -28,6 +29,7 @@ mod token;
 mod access_token;
 pub mod accounts;
 mod audit;
+mod browser;
 mod client;
 mod http;
 mod pages;
@@ -37,7 +39,7 @@ mod referee;
 pub mod clock;
 pub mod config;
 pub mod ephemeral;
-mod i18n;
+pub mod i18n;
 pub mod keys;
 mod secret;
 pub mod store;

@@ -73,7 +73,7 @@ pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: 
 
 fn flow_id(text: &str) -> Result<FlowId, Error> {
     // A malformed id is as unknown as one that ended.
-    FlowId::parse(text).map_err(|_| RequestFault::FlowUnknown.into())
+    FlowId::parse(text).map_err(|_| Error::InvalidRequest(RequestFault::FlowUnknown))
 }
 
 /// What the form said.
@@ -93,12 +93,12 @@ enum Decision {
 impl Answer {
     fn read(form: &Params) -> Result<Self, Error> {
         if form.repeated().is_some() {
-            return Err(RequestFault::RepeatedParameter.into());
+            return Err(Error::InvalidRequest(RequestFault::RepeatedParameter));
         }
         let decision = match form.get("decision") {
             Some("allow") => Decision::Allow,
             Some("deny") => Decision::Deny,
-            _ => return Err(RequestFault::MissingParameter("decision").into()),
+            _ => return Err(Error::InvalidRequest(RequestFault::MissingParameter("decision"))),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
         let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
@@ -119,13 +119,13 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
     // The account that the page showed, if it showed one: another sign-in since then makes the token worthless.
     let shown = if form.sign_in.is_some() { None } else { visit.signed.as_ref() };
     if !visit.browser.proves(&purpose(kept.id(), shown), &form.csrf_token) {
-        return Err(RequestFault::CsrfMismatch.into());
+        return Err(Error::InvalidRequest(RequestFault::CsrfMismatch));
     }
     if let Kept::Answered(answered) = &kept {
         return next::where_it_went(app, answered);
     }
     if form.decision == Decision::Deny {
-        let Some(journey) = kept.waiting() else { return Err(RequestFault::FlowUnknown.into()) };
+        let Some(journey) = kept.waiting() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         return next::next(app, visit, journey.refused(Error::AccessDenied(Refusal::ByPerson))).await;
     }
     let just_signed_in = form.sign_in.is_some();
@@ -137,14 +137,14 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
             SignIn::Slow(wait) => return try_again(app, visit, kept, username, Some(wait)).await,
         }
     }
-    let Some(signed) = visit.signed.clone() else { return Err(RequestFault::CsrfMismatch.into()) };
-    let journey = kept.journey().ok_or(RequestFault::FlowUnknown)?;
+    let Some(signed) = visit.signed.clone() else { return Err(Error::InvalidRequest(RequestFault::CsrfMismatch)) };
+    let journey = kept.journey().ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     if !next::suits(app, &journey.asked, journey.began_at, &signed) {
         // A page that was left open until the sign-in was too old for this client: the next page asks for it.
         return Ok(Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await?);
     }
     let client = client::resolve(&app.store, &journey.asked.client_id).await?;
-    let flow = next::allowed(app, &client, &signed, kept, just_signed_in).ok_or(RequestFault::FlowUnknown)?;
+    let flow = next::allowed(app, &client, &signed, kept, just_signed_in).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let response = next::next(app, visit, flow).await?;
     Ok(browser::with_cookie(response, cookie))
 }
@@ -197,7 +197,7 @@ impl<'a> Question<'a> {
     }
 
     async fn page(self, stranger: Stranger, status: StatusCode) -> Result<HttpResponse, Error> {
-        let Some(journey) = self.kept.journey() else { return Err(RequestFault::FlowUnknown.into()) };
+        let Some(journey) = self.kept.journey() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         let asked = &journey.asked;
         let client = client::resolve(&self.app.store, &asked.client_id).await?;
         let signed = self.whom_to_ask(journey);

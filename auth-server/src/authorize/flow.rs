@@ -158,7 +158,7 @@ impl AwaitingConsent {
     pub(super) fn mistaken(self) -> Result<Self, Flow> {
         let wrong_passwords = self.wrong_passwords + 1;
         if wrong_passwords >= WRONG_PASSWORDS_MAX {
-            return Err(self.journey.refused(Error::AccessDenied(Refusal::TooManyPasswords)));
+            return Err(self.journey.refused(Error::AccessDenied(Refusal::ByPolicy)));
         }
         Ok(Self { wrong_passwords, ..self })
     }
@@ -228,20 +228,20 @@ pub(super) async fn keep(app: &App, kept: &Kept) -> Result<(), Error> {
 /// Counts a flow that begins; a browser that begins too many is told to slow down.
 pub(super) async fn count(app: &App, browser: &BrowserKey) -> Result<(), Error> {
     let window = app.config.lifetimes.flow;
-    let begun = app.ephemeral.count(&Key::new("flows-begun", &browser.hash().to_text()), window).await?;
-    if begun > PER_BROWSER_MAX { Err(Error::TooManyRequests { retry_after: window }) } else { Ok(()) }
+    let begun = app.ephemeral.count(&Key::new("flows-begun", &browser.hash().text()), window).await?;
+    if begun > PER_BROWSER_MAX { Err(Error::InvalidRequest(RequestFault::TooManyFlows)) } else { Ok(()) }
 }
 
 /// The flow of this id, for the browser that began it. Looking changes nothing: a reload or a prefetch is harmless.
 pub(super) async fn of_browser(app: &App, id: &FlowId, browser: &BrowserKey) -> Result<Kept, Error> {
-    let kept = FLOWS.peek(&*app.ephemeral, id.as_str()).await?.ok_or(RequestFault::FlowUnknown)?;
+    let kept = FLOWS.peek(&*app.ephemeral, id.as_str()).await?.ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let (_, owner, began_at) = kept.belongs();
     // Attack 2: an approval counts only in the browser that asked.
     if browser.hash() != *owner {
-        return Err(RequestFault::FlowForAnotherBrowser.into());
+        return Err(Error::InvalidRequest(RequestFault::FlowForAnotherBrowser));
     }
     if app.clock.now() >= began_at + app.config.lifetimes.flow {
-        return Err(RequestFault::FlowUnknown.into());
+        return Err(Error::InvalidRequest(RequestFault::FlowUnknown));
     }
     Ok(kept)
 }

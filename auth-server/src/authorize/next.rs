@@ -236,7 +236,7 @@ async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<HttpR
             Err(error) => return Err(error),
         }
     }
-    Err(RequestFault::FlowUnknown.into())
+    Err(Error::InvalidRequest(RequestFault::FlowUnknown))
 }
 
 fn to_the_page(visit: &Visit<'_>, id: &FlowId) -> HttpResponse {
