@@ -198,7 +198,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`LoginFault`], told apart only by what the person can do.
-    pub(crate) async fn verify(&self, username: &str, password: &str, source: IpAddr, wrong: &Counter) -> Result<Arc<AccountRow>, LoginFault> {
+    pub(crate) async fn verify(
+        &self,
+        username: &str,
+        password: &str,
+        source: IpAddr,
+        wrong: &Counter,
+    ) -> Result<Arc<AccountRow>, LoginFault> {
         let inner = &self.0;
         // A name or a password that breaks the rules still costs a hash below: a quick no would tell that no such account can be.
         let name = Username::parse(username).ok();
@@ -239,8 +245,12 @@ impl Accounts {
     pub async fn create(&self, username: &Username, password: Password) -> Result<Subject, AccountError> {
         let subject = Subject::from_trusted(secret::fresh_text::<16>(""));
         let password_phc = self.hash(password).await.map_err(AccountError::Failed)?;
-        let account =
-            NewAccount { subject: subject.clone(), username: username.as_str().to_owned(), display_name: username.as_str().to_owned(), password_phc };
+        let account = NewAccount {
+            subject: subject.clone(),
+            username: username.as_str().to_owned(),
+            display_name: username.as_str().to_owned(),
+            password_phc,
+        };
         match self.0.store.create_account(account).await {
             Ok(true) => Ok(subject),
             Ok(false) => Err(AccountError::Taken),

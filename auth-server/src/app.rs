@@ -1,11 +1,33 @@
 //! The composition root: configuration in, a server out.
 //!
-//! [`App`] is the one context that endpoints see: eight adapters, all cheap to clone. Steps and adapters take exactly what they need
+//! [`App`] is the one context that endpoints see: its adapters, all cheap to clone. Steps and adapters take exactly what they need
 //! and never see it.
 
-use std::sync::Arc;
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use crate::{accounts::Accounts, clock::Clock, config::Config, ephemeral::Ephemeral, http::limits::Limits, i18n::I18n, keys::KeyStore, policy::Policy, store::Store};
+use actix_web::{HttpServer, dev::Server, web};
+
+use crate::{
+    accounts::Accounts,
+    background::Background,
+    clock::Clock,
+    config::Config,
+    discovery::Documents,
+    ephemeral::{self, Ephemeral},
+    http::limits::Limits,
+    i18n::{I18n, Language},
+    keys::{KeySettings, KeyStore, SealingKeys},
+    policy::Policy,
+    routes,
+    store::Store,
+};
+
+/// Clients keep a connection open between calls; longer than that it only takes room.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// From the first byte to the last of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests in flight may take to finish once the server is asked to stop, in seconds.
+const SHUTDOWN_SECONDS: u64 = 20;
 
 /// Everything that an endpoint may ask.
 #[derive(Clone)]
@@ -16,7 +38,113 @@ pub struct App {
     pub(crate) keys: KeyStore,
     pub(crate) policy: Policy,
     pub(crate) accounts: Accounts,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) documents: Documents,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) i18n: Arc<I18n>,
-    pub(crate) limits: Arc<Limits>,
+}
+
+/// Why the server could not start: operation and object, with the cause beneath.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {doing}: {cause}")]
+pub struct OpenError {
+    doing: &'static str,
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl OpenError {
+    pub(crate) fn when<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |cause| Self { doing, cause: cause.into() }
+    }
+}
+
+impl App {
+    /// Opens everything on a database of this version's schema. A new data directory is made with mode 0700.
+    ///
+    /// # Errors
+    /// The first thing that does not open.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        make_private_folder(&config.data_dir).map_err(OpenError::when("make the data directory"))?;
+        Store::migrate(&config.database).await.map_err(OpenError::when("bring the database to this version's schema"))?;
+        let store = Store::open(&config.database, clock.clone()).await.map_err(OpenError::when("open the database"))?;
+        let ephemeral = ephemeral::open(&config.database, clock.clone()).await.map_err(OpenError::when("open the ephemeral store"))?;
+        let sealing = SealingKeys::open(&config.keys.sealing_key_file).map_err(OpenError::when("open the sealing key"))?;
+        let keys = KeyStore::open(store.clone(), sealing, KeySettings::from(&config), clock.clone())
+            .await
+            .map_err(OpenError::when("open the signing keys"))?;
+        let language = Language::of_tag(&config.pages.default_language).unwrap_or_default();
+        Ok(Self {
+            policy: Policy::new(&config),
+            accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
+            limits: Arc::new(Limits::new(&config)),
+            documents: Documents::new(&config),
+            i18n: Arc::new(I18n::new(language).map_err(OpenError::when("read the languages"))?),
+            config: Arc::new(config),
+            store,
+            ephemeral,
+            keys,
+            clock,
+        })
+    }
+
+    /// What is in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Starts the work that nobody asked for: purge, key rotation, the following of endings.
+    pub fn start(&self) -> Background {
+        Background::start(self.clone())
+    }
+
+    /// One round of that work, now: for tests that own the clock.
+    pub async fn tick(&self) {
+        Background::round(self).await;
+    }
+
+    /// Serves on this listener, alone.
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub fn serve(&self, listener: TcpListener) -> std::io::Result<Server> {
+        self.serve_with(listener, |_| {})
+    }
+
+    /// Serves on this listener, after what `first` mounts.
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub fn serve_with<F>(&self, listener: TcpListener, first: F) -> std::io::Result<Server>
+    where
+        F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let routes = routes::configure(self.clone());
+        let server = HttpServer::new(move || actix_web::App::new().configure(first.clone()).configure(routes.clone()))
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            // Without it a streamed answer waits 40 ms for the client's acknowledgement of its first write.
+            .tcp_nodelay(true)
+            .max_connections(self.config.connections_max)
+            .shutdown_timeout(SHUTDOWN_SECONDS);
+        let server = match self.config.workers {
+            Some(count) => server.workers(count),
+            None => server,
+        };
+        Ok(server.listen(listener)?.run())
+    }
+
+    /// Writes what waits and closes the database. What was acknowledged is there already.
+    pub async fn close(&self) {
+        self.store.close().await;
+        self.ephemeral.close().await;
+    }
+}
+
+/// Only we read what is in it: the sealing key, the database, sessions.
+pub(crate) fn make_private_folder(path: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }

@@ -1,2 +1,74 @@
-//! Purge, key refresh and rotation, on a tick.
+//! The work that nobody asked for: purge, key rotation and refresh, on a tick.
+//!
+//! What ended is followed by the store itself, every second. Nothing here is needed for a right answer: a server without it refuses what
+//! is past, it only keeps the rows.
 
+use std::time::Duration;
+
+use tokio::{sync::watch, task::JoinHandle};
+use tracing::{info, warn};
+
+use crate::App;
+
+/// How often: the finest thing that is done here is to pick up keys that another replica made.
+const EVERY: Duration = Duration::from_secs(10);
+/// Purging is in slices; a pause of this many ticks between them.
+const PURGE_EVERY: u32 = 6;
+
+/// The running work; ends when asked, never in the middle.
+#[derive(Debug)]
+pub struct Background {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Background {
+    pub(crate) fn start(app: App) -> Self {
+        let (stop, mut asked) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut ticks = 0_u32;
+            loop {
+                tokio::select! {
+                    _ = asked.changed() => return,
+                    () = tokio::time::sleep(EVERY) => {}
+                }
+                ticks = ticks.wrapping_add(1);
+                tend_keys(&app).await;
+                if ticks.is_multiple_of(PURGE_EVERY) {
+                    purge(&app).await;
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Everything once.
+    pub(crate) async fn round(app: &App) {
+        tend_keys(app).await;
+        purge(app).await;
+    }
+
+    /// Lets the round in hand finish, then ends.
+    pub async fn stop(self) {
+        // The task may have ended already; then there is nobody to tell.
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+async fn tend_keys(app: &App) {
+    if let Err(error) = app.keys.tend().await {
+        warn!(event = "keys.unattended", error = %error, "could not look after the signing keys; trying again");
+    }
+}
+
+async fn purge(app: &App) {
+    match app.store.purge(app.clock.now()).await {
+        Ok(report) if report.rows() > 0 => info!(event = "store.purged", rows = report.rows(), "removed what is past"),
+        Ok(_) => {}
+        Err(error) => warn!(event = "store.unpurged", error = %error, "could not remove what is past; trying again"),
+    }
+    if let Err(error) = app.ephemeral.purge().await {
+        warn!(event = "ephemeral.unpurged", error = %error, "could not remove flows that are past; trying again");
+    }
+}

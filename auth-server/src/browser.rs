@@ -51,7 +51,8 @@ impl Cookie {
         let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
         let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let value = pairs.find(|(key, _)| *key == name).map(|(_, value)| value)?;
-        let well_formed = value.len() == SECRET_CHARS && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let well_formed =
+            value.len() == SECRET_CHARS && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         well_formed.then(|| value.to_owned())
     }
 

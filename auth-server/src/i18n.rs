@@ -186,7 +186,11 @@ mod tests {
 
     fn keys(language: Language) -> BTreeSet<String> {
         let lines = language.sentences().lines();
-        lines.filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic())).filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
+        lines
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
+            .filter_map(|line| line.split_once(" ="))
+            .map(|(key, _)| key.to_owned())
+            .collect()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! programs    command · app · routes · background
-//! endpoints   discovery register authorize token introspect revoke ended logout front_page health   (none imports another)
+//! endpoints   discovery register authorize token introspect revoke ended logout health front_page   (none imports another)
 //! steps       client · access_token · referee · policy · audit · accounts · browser · pages · http
 //! adapters    store · ephemeral · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
@@ -39,10 +39,11 @@ mod referee;
 pub mod clock;
 pub mod config;
 pub mod ephemeral;
-pub mod i18n;
+mod i18n;
 pub mod keys;
 mod secret;
 pub mod store;
 pub mod telemetry;
 
-pub use app::App;
+pub use app::{App, OpenError};
+pub use background::Background;

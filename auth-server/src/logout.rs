@@ -24,7 +24,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let subject = app.store.subject(&signed.row.subject).await.map_err(Error::from)?;
     let page = LogoutPage {
         frame,
-        account: subject.map(|subject| subject.display_name.clone()).unwrap_or_default(),
+        account: subject.map(|subject| subject.display_name).unwrap_or_default(),
         action: routes::LOGOUT.to_owned(),
         csrf_token: signed.form_token(PURPOSE),
         home_href: routes::HOME.to_owned(),

@@ -1,19 +1,106 @@
-//! Every URL, one line each.
+//! Every URL of the authorization server, one line each, with its RFC. Nothing else names a path.
 
-
+use actix_web::{http::Method, web};
 use oauth_types::FlowId;
 
-/// The front page.
-pub(crate) const HOME: &str = "/";
-/// Ends a browser session.
-pub(crate) const LOGOUT: &str = "/logout";
+use crate::{
+    App, authorize, discovery, ended, front_page, health,
+    http::{
+        route::{self, Endpoint},
+        site::Site,
+        trace::Trace,
+    },
+    introspect, logout, pages, register, revoke, token,
+};
 
-/// Where a flow's question is.
+pub(crate) const HOME: &str = "/";
+pub(crate) const AUTHORIZE: &str = "/authorize";
+pub(crate) const TOKEN: &str = "/token";
+pub(crate) const REGISTER: &str = "/register";
+pub(crate) const REGISTRATION: &str = "/register/{client_id}";
+pub(crate) const REVOKE: &str = "/revoke";
+pub(crate) const INTROSPECT: &str = "/introspect";
+pub(crate) const JWKS: &str = "/jwks.json";
+pub(crate) const ENDED: &str = "/ended";
+pub(crate) const CONSENT: &str = "/consent/{flow}";
+pub(crate) const LOGIN: &str = "/login/{flow}";
+pub(crate) const LOGOUT: &str = "/logout";
+pub(crate) const ASSETS: &str = "/assets/{name}";
+pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+const HEALTH_LIVE: &str = "/health/live";
+const HEALTH_READY: &str = "/health/ready";
+
+/// Paths that machines reach by an address or an internal name: they answer under any `Host`.
+const ANY_HOST: [&str; 5] = [HEALTH_LIVE, HEALTH_READY, JWKS, ENDED, INTROSPECT];
+
+/// The consent page of this flow.
 pub(crate) fn consent_of(flow: &FlowId) -> String {
-    format!("/consent/{flow}")
+    CONSENT.replace("{flow}", flow.as_str())
 }
 
-/// Where a flow's sign-in is.
+/// The sign-in page of this flow.
 pub(crate) fn login_of(flow: &FlowId) -> String {
-    format!("/login/{flow}")
+    LOGIN.replace("{flow}", flow.as_str())
+}
+
+/// The management address of this registration (RFC 7592 §2).
+pub(crate) fn registration_of(client_id: &str) -> String {
+    REGISTRATION.replace("{client_id}", client_id)
+}
+
+/// Mounts all of it, with its middleware and an answer for every other path. Mount it last: it takes what is left.
+pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
+    let site = Site::new(&app.config.issuer, &app.config.trusted_proxies).any_host(&ANY_HOST).error_page(front_page::error_page);
+    let trace = Trace::new(site);
+    let app = web::Data::new(app);
+    move |services| {
+        services.app_data(app.clone()).service(
+            web::scope("")
+                .wrap(trace.clone())
+                // RFC 8414 §3, OpenID Connect Discovery §4; with the path of the resource for clients that ask the MCP host (checklist 15).
+                .service(discovered(AUTHORIZATION_SERVER))
+                .service(discovered("/.well-known/oauth-authorization-server/{resource:.+}"))
+                .service(discovered(OPENID_CONFIGURATION))
+                .service(discovered("/.well-known/openid-configuration/{resource:.+}"))
+                // RFC 7517 §5
+                .service(Endpoint::at(JWKS).open().get(discovery::jwks::get))
+                // RFC 7591 §3, RFC 7592 §2
+                .service(Endpoint::at(REGISTER).open().refusals("registration.refused").post(register::post))
+                .service(
+                    Endpoint::at(REGISTRATION)
+                        .open()
+                        .refusals("registration.refused")
+                        .get(register::manage::get)
+                        .on(Method::PUT, register::manage::put)
+                        .on(Method::DELETE, register::manage::delete),
+                )
+                // OAuth 2.1 §4.1.1: GET and POST
+                .service(Endpoint::at(AUTHORIZE).page().refusals("authorization.refused").get(authorize::ask).post(authorize::ask))
+                .service(
+                    Endpoint::at(CONSENT).page().refusals("consent.refused").get(authorize::consent::get).post(authorize::consent::post),
+                )
+                .service(Endpoint::at(LOGIN).page().refusals("login.refused").get(authorize::login::get))
+                // RFC 6749 §3.2, RFC 7662 §2, RFC 7009 §2
+                .service(Endpoint::at(TOKEN).open().refusals("token.refused").post(token::post))
+                .service(Endpoint::at(INTROSPECT).refusals("introspection.refused").post(introspect::post))
+                .service(Endpoint::at(REVOKE).open().refusals("revocation.refused").post(revoke::post))
+                .service(Endpoint::at(ENDED).quiet().refusals("ended.refused").get(ended::get))
+                .service(Endpoint::at(LOGOUT).page().refusals("logout.refused").get(logout::get).post(logout::post))
+                .service(Endpoint::at(HOME).page().get(front_page::get))
+                .service(Endpoint::at(ASSETS).quiet().get(pages::assets::get))
+                .service(Endpoint::at(HEALTH_LIVE).quiet().get(health::live))
+                .service(Endpoint::at(HEALTH_READY).quiet().get(health::ready))
+                .default_service(web::to(route::not_found)),
+        );
+    }
+}
+
+fn discovered(pattern: &'static str) -> Endpoint {
+    let endpoint = Endpoint::at(pattern).open();
+    if pattern.starts_with(AUTHORIZATION_SERVER) {
+        endpoint.get(discovery::authorization_server::get)
+    } else {
+        endpoint.get(discovery::openid::get)
+    }
 }

@@ -27,3 +27,4 @@ mod rfc8414_metadata;
 mod rfc8707_resource;
 mod rfc9068_access_token;
 mod rfc9207_issuer;
+mod table;

@@ -173,8 +173,8 @@ async fn a_retry_is_judged_like_a_first_try() {
     let app = stage.public_app().await;
     let old = app.tokens().await;
     Tokens::of(&app.refresh(&old.refresh).await);
-    expect::refused(&app.refresh_with(&old.refresh, &[("scope", "mcp:read mcp:write")]).await, "invalid_scope", "wider");
+    expect::refused(&app.refresh_with(&old.refresh, &[("scope", "mcp:read mcp:write")]).await, "invalid_scope", "scope_wider");
     let foreign = app.refresh_with(&old.refresh, &[("resource", &stage.notes().uri)]).await;
-    expect::refused(&foreign, "invalid_target", "not_granted");
+    expect::refused(&foreign, "invalid_target", "resource_not_granted");
     Tokens::of(&app.refresh(&old.refresh).await);
 }

@@ -105,7 +105,7 @@ async fn a_made_up_code_is_refused() {
         format!("{}{last}", &real.code[..real.code.len() - 1])
     };
     for made_up in ["x", "pco_AAAA", "pco_", &flipped, &"A".repeat(512), "%00", "💥"] {
-        expect::refused(&app.redeem_with(&real, "code", made_up).await, "invalid_grant", "code_unknown");
+        expect::refused(&app.redeem_with(&real, "code", made_up).await, "invalid_grant", "code_malformed");
     }
     Tokens::of(&app.redeem(&real).await);
 }
@@ -126,7 +126,7 @@ async fn grants_that_portico_does_not_speak_are_refused() {
     ];
     for grant in grants {
         let answer = app.token_request(&[("grant_type", grant), ("username", "alice"), ("password", "x")]).await;
-        expect::refused(&answer, "unsupported_grant_type", "unsupported_grant_type");
+        expect::refused(&answer, "unsupported_grant_type", "grant_type_unsupported");
     }
 }
 
@@ -135,11 +135,11 @@ async fn grants_that_portico_does_not_speak_are_refused() {
 async fn a_token_request_says_what_it_wants() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::refused(&app.token_request(&[("code", "x")]).await, "invalid_request", "missing_parameter");
-    expect::refused(&app.token_request(&[("grant_type", "authorization_code")]).await, "invalid_request", "missing_parameter");
+    expect::refused(&app.token_request(&[("code", "x")]).await, "invalid_request", "parameter_missing");
+    expect::refused(&app.token_request(&[("grant_type", "authorization_code")]).await, "invalid_request", "parameter_missing");
     // §3.1: a parameter without a value is treated as if it were omitted.
     let empty = app.token_request(&[("grant_type", "authorization_code"), ("code", "")]).await;
-    expect::refused(&empty, "invalid_request", "missing_parameter");
+    expect::refused(&empty, "invalid_request", "parameter_missing");
 }
 
 /// RFC 6749 §3.2: parameters MUST NOT be included more than once.
@@ -152,7 +152,7 @@ async fn a_repeated_token_parameter_is_refused() {
         let mut pairs = app.redemption(&code);
         let again = pairs.iter().find(|(name, _)| name == repeated).cloned().unwrap();
         pairs.push(again);
-        expect::refused(&app.token_request(&pairs).await, "invalid_request", "repeated_parameter");
+        expect::refused(&app.token_request(&pairs).await, "invalid_request", "parameter_repeated");
     }
     Tokens::of(&app.redeem(&code).await);
 }
@@ -255,9 +255,9 @@ async fn an_unknown_client_is_told_to_the_person() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     for unknown in ["nobody", "../../etc/passwd", "a b", &"x".repeat(200)] {
-        expect::page(&app.journey().with("client_id", unknown).asks().await, 400, "unknown_client");
+        expect::page(&app.journey().with("client_id", unknown).asks().await, 400, "client_unknown");
     }
-    expect::page(&app.journey().without("client_id").asks().await, 400, "missing_parameter");
+    expect::page(&app.journey().without("client_id").asks().await, 400, "parameter_missing");
 }
 
 /// RFC 6749 §4.1.2.1: with an invalid redirection URI the server MUST NOT redirect.
@@ -265,9 +265,9 @@ async fn an_unknown_client_is_told_to_the_person() {
 async fn a_foreign_redirect_uri_is_never_followed() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    let page = expect::page(&app.journey().with("redirect_uri", "https://evil.example/cb").asks().await, 400, "not_registered");
+    let page = expect::page(&app.journey().with("redirect_uri", "https://evil.example/cb").asks().await, 400, "redirect_not_registered");
     assert!(!page.contains("href=\"https://evil.example"), "the page links to the refused address");
-    expect::page(&app.journey().with("redirect_uri", "javascript:alert(1)").asks().await, 400, "scheme_forbidden");
+    expect::page(&app.journey().with("redirect_uri", "javascript:alert(1)").asks().await, 400, "redirect_scheme_forbidden");
 }
 
 /// RFC 6749 §3.1.2.3: redirect URIs are compared as strings.
@@ -300,10 +300,10 @@ async fn a_redirect_uri_matches_to_the_last_character() {
         assert_eq!((answer.status, answer.header("location")), (400, None), "{uri}");
     }
     for (uri, reason) in [
-        ("https://app.example/cb#x", "fragment"),
-        ("https://app.example@evil.example/cb", "userinfo"),
-        ("https://app.example\\@evil.example/cb", "backslash"),
-        ("https://*.example/cb", "wildcard"),
+        ("https://app.example/cb#x", "redirect_fragment"),
+        ("https://app.example@evil.example/cb", "redirect_userinfo"),
+        ("https://app.example\\@evil.example/cb", "redirect_backslash"),
+        ("https://*.example/cb", "redirect_wildcard"),
     ] {
         expect::page(&app.journey().with("redirect_uri", uri).asks().await, 400, reason);
     }
@@ -327,7 +327,7 @@ async fn one_of_several_redirect_uris_must_be_named() {
     let mut metadata = Stage::usual_registration();
     metadata["redirect_uris"] = json!([CALLBACK, "https://app.example/cb"]);
     let app = stage.public_app_from(&metadata).await;
-    expect::page(&app.journey().without("redirect_uri").asks().await, 400, "missing_parameter");
+    expect::page(&app.journey().without("redirect_uri").asks().await, 400, "redirect_missing");
     let code = app.journey().with("redirect_uri", "https://app.example/cb").until_code().await;
     Tokens::of(&app.redeem(&code).await);
 }
@@ -337,7 +337,7 @@ async fn one_of_several_redirect_uris_must_be_named() {
 async fn a_request_without_response_type_goes_back_as_invalid() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::redirected(&app.journey().without("response_type").asks().await, CALLBACK, "invalid_request", "missing_parameter");
+    expect::redirected(&app.journey().without("response_type").asks().await, CALLBACK, "invalid_request", "parameter_missing");
 }
 
 /// RFC 6749 §4.1.2.1: other response types are unsupported_response_type.
@@ -347,7 +347,7 @@ async fn only_codes_come_through_the_browser() {
     let app = stage.public_app().await;
     for asked in ["token", "id_token", "code token", "none", "CODE"] {
         let answer = app.journey().with("response_type", asked).asks().await;
-        let query = expect::redirected(&answer, CALLBACK, "unsupported_response_type", "unsupported_response_type");
+        let query = expect::redirected(&answer, CALLBACK, "unsupported_response_type", "response_type_unsupported");
         assert_eq!(expect::one(&query, "state"), STATE);
     }
 }
@@ -359,10 +359,10 @@ async fn a_repeated_parameter_goes_back_as_invalid() {
     let app = stage.public_app().await;
     for (name, value) in [("code_challenge", challenge_of("other")), ("scope", "mcp:read".into()), ("response_type", "code".into())] {
         let journey = app.journey().with("scope", "mcp:read").and(name, &value);
-        expect::redirected(&journey.clone().asks().await, CALLBACK, "invalid_request", "repeated_parameter");
+        expect::redirected(&journey.clone().asks().await, CALLBACK, "invalid_request", "parameter_repeated");
     }
     // With two states nobody can tell which one to return: none is.
-    let query = expect::redirected(&app.journey().and("state", "b").asks().await, CALLBACK, "invalid_request", "repeated_parameter");
+    let query = expect::redirected(&app.journey().and("state", "b").asks().await, CALLBACK, "invalid_request", "parameter_repeated");
     assert!(query.iter().filter(|(name, _)| name == "state").count() <= 1);
 }
 
@@ -371,9 +371,9 @@ async fn a_repeated_parameter_goes_back_as_invalid() {
 async fn a_repeated_client_or_redirect_uri_is_told_to_the_person() {
     let stage = Stage::rise().await;
     let (app, other) = (stage.public_app().await, stage.public_app().await);
-    expect::page(&app.journey().and("client_id", &other.id).asks().await, 400, "repeated_parameter");
-    expect::page(&app.journey().and("redirect_uri", "https://evil.example/cb").asks().await, 400, "repeated_parameter");
-    expect::page(&app.journey().and("redirect_uri", CALLBACK).asks().await, 400, "repeated_parameter");
+    expect::page(&app.journey().and("client_id", &other.id).asks().await, 400, "parameter_repeated");
+    expect::page(&app.journey().and("redirect_uri", "https://evil.example/cb").asks().await, 400, "parameter_repeated");
+    expect::page(&app.journey().and("redirect_uri", CALLBACK).asks().await, 400, "parameter_repeated");
 }
 
 /// RFC 6749 §4.1.2.1: if the resource owner denies, the client is told access_denied.
@@ -382,7 +382,7 @@ async fn a_person_may_say_no() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = app.journey().until_denied().await;
-    let query = expect::redirected(&answer, CALLBACK, "access_denied", "by_person");
+    let query = expect::redirected(&answer, CALLBACK, "access_denied", "refused_by_person");
     assert_eq!(expect::one(&query, "state"), STATE);
 }
 
@@ -415,7 +415,7 @@ async fn a_malformed_scope_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     for scope in ["mcp:read\"x", "a\\b", "mcp:\u{e9}"] {
-        expect::redirected(&app.journey().with("scope", scope).asks().await, CALLBACK, "invalid_scope", "malformed");
+        expect::redirected(&app.journey().with("scope", scope).asks().await, CALLBACK, "invalid_scope", "scope_malformed");
     }
 }
 

@@ -55,10 +55,10 @@ async fn a_wrong_secret_is_refused() {
 async fn only_who_used_basic_is_challenged_with_basic() {
     let stage = Stage::rise().await;
     let by_header = stage.stranger().post("/token", &[("grant_type", "refresh_token")]).basic("nobody", "x").await;
-    expect::refused(&by_header, "invalid_client", "unknown");
+    expect::refused(&by_header, "invalid_client", "client_unknown");
     assert!(by_header.header_or_empty("www-authenticate").starts_with("Basic realm="), "{}", expect::told(&by_header));
     let by_body = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("client_id", "nobody")]).await;
-    expect::refused(&by_body, "invalid_client", "unknown");
+    expect::refused(&by_body, "invalid_client", "client_unknown");
     assert_eq!(by_body.header("www-authenticate"), None);
 }
 
@@ -114,7 +114,7 @@ async fn two_authentications_at_once_are_refused() {
     let app = stage.confidential_app("client_secret_basic").await;
     let pairs = with_client(app.redemption(&app.code().await), &app.id, app.secret.as_deref());
     let answer = stage.stranger().post("/token", &pairs).basic(&app.id, app.known_secret()).await;
-    expect::refused(&answer, "invalid_request", "two_client_authentications");
+    expect::refused(&answer, "invalid_request", "client_authentication_twice");
 }
 
 /// RFC 6749 §2.3.1: client_id in the body beside Basic is tolerated when it is the same client (the Python SDK sends it).
@@ -125,7 +125,7 @@ async fn a_client_id_beside_basic_must_be_the_same() {
     let code = app.code().await;
     let foreign = with_client(app.redemption(&code), &other.id, None);
     let answer = stage.stranger().post("/token", &foreign).basic(&app.id, app.known_secret()).await;
-    expect::refused(&answer, "invalid_request", "two_client_authentications");
+    expect::refused(&answer, "invalid_request", "client_authentication_twice");
     let own = with_client(app.redemption(&code), &app.id, None);
     Tokens::of(&stage.stranger().post("/token", &own).basic(&app.id, app.known_secret()).await);
 }
@@ -136,7 +136,7 @@ async fn a_request_of_nobody_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = stage.stranger().post("/token", &app.redemption(&app.code().await)).await;
-    expect::refused(&answer, "invalid_client", "unknown");
+    expect::refused(&answer, "invalid_client", "client_not_named");
 }
 
 /// RFC 7617 §2: credentials that cannot be read are refused as such.

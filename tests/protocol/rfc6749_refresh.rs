@@ -64,7 +64,7 @@ async fn a_wider_scope_at_refresh_is_refused() {
     let app = stage.public_app().await;
     let tokens = app.tokens().await;
     for wider in ["mcp:read mcp:write", "mcp:write", "notes:read", "admin"] {
-        expect::refused(&app.refresh_with(&tokens.refresh, &[("scope", wider)]).await, "invalid_scope", "wider");
+        expect::refused(&app.refresh_with(&tokens.refresh, &[("scope", wider)]).await, "invalid_scope", "scope_wider");
     }
     assert_eq!(Tokens::of(&app.refresh(&tokens.refresh).await).scope, "mcp:read");
 }
@@ -113,7 +113,7 @@ async fn what_is_no_refresh_token_does_not_refresh() {
         format!("{}{last}", &tokens.refresh[..tokens.refresh.len() - 1])
     };
     for wrong in ["x", "prt_", "prt_AAAAAAAA", &tokens.access, &code.code, &flipped, &"A".repeat(400)] {
-        expect::refused(&app.refresh(wrong).await, "invalid_grant", "refresh_unknown");
+        expect::refused(&app.refresh(wrong).await, "invalid_grant", "refresh_malformed");
     }
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
@@ -123,7 +123,7 @@ async fn what_is_no_refresh_token_does_not_refresh() {
 async fn a_refresh_without_a_token_is_invalid() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::refused(&app.token_request(&[("grant_type", "refresh_token")]).await, "invalid_request", "missing_parameter");
+    expect::refused(&app.token_request(&[("grant_type", "refresh_token")]).await, "invalid_request", "parameter_missing");
 }
 
 /// RFC 6749 §3.2: a repeated refresh_token is refused and not used.
@@ -133,7 +133,7 @@ async fn two_refresh_tokens_in_one_request_are_refused() {
     let app = stage.public_app().await;
     let tokens = app.tokens().await;
     let answer = app.refresh_with(&tokens.refresh, &[("refresh_token", &tokens.refresh)]).await;
-    expect::refused(&answer, "invalid_request", "repeated_parameter");
+    expect::refused(&answer, "invalid_request", "parameter_repeated");
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
@@ -183,5 +183,5 @@ async fn a_refresh_never_leads_to_a_page() {
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &app.id)];
     let request = stage.stranger().request("POST", "/token").header("accept", "text/html");
     let answer = request.content("application/x-www-form-urlencoded", wire::form_text(&pairs)).await;
-    expect::refused(&answer, "invalid_grant", "refresh_unknown");
+    expect::refused(&answer, "invalid_grant", "refresh_malformed");
 }

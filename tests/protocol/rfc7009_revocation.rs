@@ -75,7 +75,7 @@ async fn who_cannot_prove_itself_revokes_nothing() {
 async fn a_revocation_of_nothing_is_invalid() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    expect::refused(&app.request("/revoke", &[("token_type_hint", "refresh_token")]).await, "invalid_request", "missing_parameter");
+    expect::refused(&app.request("/revoke", &[("token_type_hint", "refresh_token")]).await, "invalid_request", "parameter_missing");
 }
 
 /// RFC 7009 §2.1: the hint is only a hint; a wrong one does not save a token.

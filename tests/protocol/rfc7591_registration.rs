@@ -171,24 +171,24 @@ async fn a_client_says_where_it_wants_its_answers() {
 async fn a_dangerous_redirect_uri_spoils_the_registration() {
     let stage = Stage::rise().await;
     for (uri, reason) in [
-        ("http://app.example/cb", "http_off_loopback"),
-        ("http://localhost.evil.example/cb", "http_off_loopback"),
-        ("http://192.168.0.1/cb", "http_off_loopback"),
-        ("https://app.example/cb#fragment", "fragment"),
-        ("https://user:secret@app.example/cb", "userinfo"),
-        ("http://127.0.0.1@evil.example/cb", "userinfo"),
-        ("https://*.app.example/cb", "wildcard"),
-        ("https://app.example\\@evil.example/cb", "backslash"),
-        ("javascript:alert(1)", "scheme_forbidden"),
-        ("data:text/html,x", "scheme_forbidden"),
-        ("file:///etc/passwd", "scheme_forbidden"),
-        ("vbscript:x", "scheme_forbidden"),
-        ("blob:https://app.example/x", "scheme_forbidden"),
-        ("about:blank", "scheme_forbidden"),
-        ("ws://app.example/cb", "scheme_forbidden"),
-        ("wss://app.example/cb", "scheme_forbidden"),
-        ("intent://x#Intent;end", "scheme_forbidden"),
-        ("JavaScript:alert(1)", "scheme_forbidden"),
+        ("http://app.example/cb", "redirect_http_off_loopback"),
+        ("http://localhost.evil.example/cb", "redirect_http_off_loopback"),
+        ("http://192.168.0.1/cb", "redirect_http_off_loopback"),
+        ("https://app.example/cb#fragment", "redirect_fragment"),
+        ("https://user:secret@app.example/cb", "redirect_userinfo"),
+        ("http://127.0.0.1@evil.example/cb", "redirect_userinfo"),
+        ("https://*.app.example/cb", "redirect_wildcard"),
+        ("https://app.example\\@evil.example/cb", "redirect_backslash"),
+        ("javascript:alert(1)", "redirect_scheme_forbidden"),
+        ("data:text/html,x", "redirect_scheme_forbidden"),
+        ("file:///etc/passwd", "redirect_scheme_forbidden"),
+        ("vbscript:x", "redirect_scheme_forbidden"),
+        ("blob:https://app.example/x", "redirect_scheme_forbidden"),
+        ("about:blank", "redirect_scheme_forbidden"),
+        ("ws://app.example/cb", "redirect_scheme_forbidden"),
+        ("wss://app.example/cb", "redirect_scheme_forbidden"),
+        ("intent://x#Intent;end", "redirect_scheme_forbidden"),
+        ("JavaScript:alert(1)", "redirect_scheme_forbidden"),
     ] {
         for redirect_uris in [json!([uri]), json!([CALLBACK, uri])] {
             let mut metadata = Stage::usual_registration();
@@ -229,7 +229,7 @@ async fn an_unlisted_scheme_does_not_lose_the_other_callbacks() {
     metadata["redirect_uris"] = json!(["com.unknown.app://cb", CALLBACK]);
     assert_eq!(registered(&stage, &metadata).await["redirect_uris"], json!([CALLBACK]));
     metadata["redirect_uris"] = json!(["com.unknown.app://cb"]);
-    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "scheme_not_allowed");
+    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "redirect_scheme_not_allowed");
 }
 
 /// RFC 7591 §5: an operator may close the door to callbacks of unknown hosts; known clients still come in.
@@ -238,7 +238,7 @@ async fn unknown_https_hosts_can_be_denied() {
     let stage = Stage::with("registration.other_https", "\"deny\"").rise().await;
     let mut metadata = Stage::usual_registration();
     metadata["redirect_uris"] = json!(["https://app.example/cb"]);
-    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "host_not_allowed");
+    expect::refused(&stage.register(&metadata).await, "invalid_redirect_uri", "redirect_host_not_allowed");
     metadata["redirect_uris"] = json!(["https://claude.ai/api/mcp/auth_callback"]);
     registered(&stage, &metadata).await;
     metadata["redirect_uris"] = json!(["https://app.example/cb", CALLBACK]);
@@ -316,7 +316,7 @@ async fn a_registration_is_a_json_object() {
         expect::refused(&answer, "invalid_request", "body_not_json");
     }
     for body in [json!([]), json!("x"), json!(1), json!(null), json!([{ "redirect_uris": [CALLBACK] }])] {
-        expect::refused(&stage.register(&body).await, "invalid_client_metadata", "not_an_object");
+        expect::refused(&stage.register(&body).await, "invalid_client_metadata", "metadata_not_an_object");
     }
 }
 

@@ -42,7 +42,7 @@ async fn a_client_replaces_its_registration() {
     assert_eq!((&body["client_name"], &body["redirect_uris"]), (&json!("Renamed"), &json!(["https://app.example/new"])));
     assert!(body.get("client_uri").is_none(), "PUT is a full replacement");
     let old = app.journey().with("redirect_uri", CALLBACK).asks().await;
-    expect::page(&old, 400, "not_registered");
+    expect::page(&old, 400, "redirect_not_registered");
     let code = app.journey().with("redirect_uri", "https://app.example/new").until_code().await;
     expect::ok(&app.redeem(&code).await);
 }
@@ -75,7 +75,7 @@ async fn a_client_cannot_write_the_servers_members() {
     ] {
         let mut replacement = replacement_of(&app);
         replacement[member] = value;
-        expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_client_metadata", "forbidden_member");
+        expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_client_metadata", "member_forbidden");
     }
     let answer = app.manage("PUT").json(&replacement_of(&app)).await;
     expect::ok(&answer);
@@ -102,7 +102,7 @@ async fn a_replacement_is_judged_like_a_registration() {
     let app = stage.public_app().await;
     let mut replacement = replacement_of(&app);
     replacement["redirect_uris"] = json!(["javascript:alert(1)"]);
-    expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_redirect_uri", "scheme_forbidden");
+    expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_redirect_uri", "redirect_scheme_forbidden");
     assert_eq!(expect::ok(&app.manage("GET").await)["redirect_uris"], json!([CALLBACK]));
 }
 
@@ -143,8 +143,8 @@ async fn a_deleted_client_keeps_nothing() {
     let (tokens, code, others) = (app.tokens().await, app.code().await, neighbour.tokens().await);
     assert_eq!(app.manage("DELETE").await.status, 204);
     assert!(!stage.documents().accepts(&tokens.access).await);
-    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_client", "deleted");
-    expect::refused(&app.redeem(&code).await, "invalid_client", "deleted");
+    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_client", "client_deleted");
+    expect::refused(&app.redeem(&code).await, "invalid_client", "client_deleted");
     assert!(stage.documents().accepts(&others.access).await, "a neighbour is not touched");
 }
 
@@ -154,7 +154,7 @@ async fn a_deleted_client_gets_a_page_at_authorize() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     assert_eq!(app.manage("DELETE").await.status, 204);
-    expect::page(&app.journey().asks().await, 400, "deleted");
+    expect::page(&app.journey().asks().await, 400, "client_deleted");
 }
 
 /// RFC 7592 §2.2: a replacement does not end what was granted before, as long as the client is the same.

@@ -49,7 +49,7 @@ async fn a_verifier_of_the_wrong_shape_is_refused() {
     }
     let code = app.code().await;
     for wrong in ["short", &"v".repeat(42), &"v".repeat(129), &format!("{}!", "v".repeat(50)), &format!("{}ü", "v".repeat(50))] {
-        expect::refused(&app.redeem_with(&code, "code_verifier", wrong).await, "invalid_grant", "verifier_mismatch");
+        expect::refused(&app.redeem_with(&code, "code_verifier", wrong).await, "invalid_grant", "verifier_malformed");
     }
 }
 

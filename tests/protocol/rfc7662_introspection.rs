@@ -103,7 +103,7 @@ async fn a_question_about_nothing_is_invalid() {
     let stage = Stage::rise().await;
     let documents = stage.documents();
     let answer = stage.stranger().post("/introspect", &[("token_type_hint", "access_token")]).basic(&documents.id, &documents.secret).await;
-    expect::refused(&answer, "invalid_request", "missing_parameter");
+    expect::refused(&answer, "invalid_request", "parameter_missing");
 }
 
 /// RFC 7662 §2.1: a hint that is wrong or unknown changes nothing.

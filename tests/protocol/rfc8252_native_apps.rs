@@ -67,7 +67,7 @@ async fn a_private_use_scheme_gets_its_redirect() {
     assert_eq!(code.redirect_uri, callback);
     Tokens::of(&app.redeem(&code).await);
     let other = app.journey().with("redirect_uri", "cursor://anysphere.cursor-mcp/oauth/other").asks().await;
-    expect::page(&other, 400, "not_registered");
+    expect::page(&other, 400, "redirect_not_registered");
 }
 
 /// RFC 8252 §8.6: a native app may be imitated, so it is never approved without the person.

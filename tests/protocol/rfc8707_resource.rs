@@ -45,9 +45,9 @@ async fn an_unknown_resource_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     for unknown in
-        ["https://other.example/mcp", "https://portico.test/MCP", "https://portico.test/mcp2", "https://portico.test/mcp?x=1", "urn:x:y"]
+        ["https://other.example/mcp", "https://portico.test/MCP", "https://portico.test/mcp2", "https://portico.test/mcp?x=1"]
     {
-        expect::redirected(&app.journey().with("resource", unknown).asks().await, CALLBACK, "invalid_target", "unknown");
+        expect::redirected(&app.journey().with("resource", unknown).asks().await, CALLBACK, "invalid_target", "resource_unknown");
     }
 }
 
@@ -56,8 +56,8 @@ async fn an_unknown_resource_is_refused() {
 async fn a_malformed_resource_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    for malformed in ["https://portico.test/mcp#part", "/mcp", "mcp", "https://", "not a uri"] {
-        expect::redirected(&app.journey().with("resource", malformed).asks().await, CALLBACK, "invalid_target", "malformed");
+    for malformed in ["https://portico.test/mcp#part", "/mcp", "mcp", "https://", "urn:x:y", "not a uri"] {
+        expect::redirected(&app.journey().with("resource", malformed).asks().await, CALLBACK, "invalid_target", "resource_malformed");
     }
 }
 
@@ -68,7 +68,7 @@ async fn a_code_is_not_redeemed_for_another_resource() {
     let app = stage.public_app().await;
     let code = app.journey().with("resource", DOCUMENTS).until_code().await;
     for other in [NOTES, "https://other.example/mcp"] {
-        expect::refused(&app.redeem_with(&code, "resource", other).await, "invalid_target", "not_granted");
+        expect::refused(&app.redeem_with(&code, "resource", other).await, "invalid_target", "resource_not_granted");
     }
     Tokens::of(&app.redeem_with(&code, "resource", DOCUMENTS).await);
 }
@@ -102,7 +102,7 @@ async fn a_refresh_for_another_resource_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let tokens = app.tokens().await;
-    expect::refused(&app.refresh_with(&tokens.refresh, &[("resource", NOTES)]).await, "invalid_target", "not_granted");
+    expect::refused(&app.refresh_with(&tokens.refresh, &[("resource", NOTES)]).await, "invalid_target", "resource_not_granted");
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
@@ -112,11 +112,11 @@ async fn two_resources_at_once_are_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let asked = app.journey().and("resource", DOCUMENTS).and("resource", NOTES).asks().await;
-    expect::redirected(&asked, CALLBACK, "invalid_target", "several");
+    expect::redirected(&asked, CALLBACK, "invalid_target", "resource_several");
     let code = app.code().await;
     let mut pairs = app.redemption(&code);
     pairs.extend([DOCUMENTS, NOTES].map(|uri| ("resource".to_owned(), uri.to_owned())));
-    expect::refused(&app.token_request(&pairs).await, "invalid_target", "several");
+    expect::refused(&app.token_request(&pairs).await, "invalid_target", "resource_several");
     Tokens::of(&app.redeem(&code).await);
 }
 

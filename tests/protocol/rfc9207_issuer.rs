@@ -22,13 +22,13 @@ async fn every_refusal_says_who_gave_it() {
     let app = stage.public_app().await;
     let refusals = [
         ("invalid_request", "challenge_missing", app.journey().without("code_challenge")),
-        ("invalid_request", "missing_parameter", app.journey().without("response_type")),
-        ("unsupported_response_type", "unsupported_response_type", app.journey().with("response_type", "token")),
-        ("invalid_scope", "malformed", app.journey().with("scope", "a\"b")),
-        ("invalid_target", "unknown", app.journey().with("resource", "https://other.example/mcp")),
-        ("invalid_request", "repeated_parameter", app.journey().and("response_type", "code")),
-        ("request_not_supported", "request_not_supported", app.journey().and("request", "e30.e30.")),
-        ("request_uri_not_supported", "request_uri_not_supported", app.journey().and("request_uri", "urn:x")),
+        ("invalid_request", "parameter_missing", app.journey().without("response_type")),
+        ("unsupported_response_type", "response_type_unsupported", app.journey().with("response_type", "token")),
+        ("invalid_scope", "scope_malformed", app.journey().with("scope", "a\"b")),
+        ("invalid_target", "resource_unknown", app.journey().with("resource", "https://other.example/mcp")),
+        ("invalid_request", "parameter_repeated", app.journey().and("response_type", "code")),
+        ("request_not_supported", "request_unsupported", app.journey().and("request", "e30.e30.")),
+        ("request_uri_not_supported", "request_uri_unsupported", app.journey().and("request_uri", "urn:x")),
         ("login_required", "login_required", app.journey().and("prompt", "none")),
     ];
     for (code, reason, mut journey) in refusals {
@@ -36,7 +36,7 @@ async fn every_refusal_says_who_gave_it() {
         assert_eq!(expect::one(&query, "iss"), ISSUER, "{code}");
     }
     let denied = app.journey().until_denied().await;
-    let query = expect::redirected(&denied, CALLBACK, "access_denied", "by_person");
+    let query = expect::redirected(&denied, CALLBACK, "access_denied", "refused_by_person");
     assert_eq!(expect::one(&query, "iss"), ISSUER);
 }
 

@@ -4,6 +4,7 @@
 //! of what people run: the programs are `portico`, `auth-server` and `mcp-server`.
 #![expect(clippy::disallowed_methods, reason = "a tool for developers: its clock is the real one and its settings are the environment")]
 
+mod bench;
 mod cache;
 mod check;
 mod closing;
@@ -11,6 +12,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod e2e;
+mod machine;
 mod newcomer;
 mod pages;
 mod postgres;
@@ -70,6 +72,8 @@ enum Task {
     },
     /// From the end of the build to the first signed-in tool call of an official SDK
     Newcomer,
+    /// What a request costs: the `dist` binary on one core, the load on the other
+    Bench(bench::Options),
     /// Offline checks: format, lints, licences, versions in one place, nothing twice, generated files fresh
     Check,
     /// Write the generated documents anew
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Task::Conformance => suites::alone(binary, conformance::run),
         Task::Crash { seed, rounds } => suites::alone(binary, |binary| crash::run(binary, seed, rounds)),
         Task::Newcomer => suites::alone(binary, newcomer::run),
+        Task::Bench(options) => bench::run(binary, &options).map(|()| Tally::default()),
         Task::Check => check::run(),
         Task::Docs => docs::write().map(|()| Tally::default()),
     };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::wire::{Ask, Connection};
-use crate::{Result, random, run, workspace};
+use crate::{Result, machine, random, run, workspace};
 
 /// Issue 3: start to first answered request under 1 s; ten times that tells a hang from a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +31,8 @@ pub(crate) struct House {
     pub(crate) username: &'static str,
     pub(crate) password: String,
     extra: Vec<String>,
+    settings: Vec<(String, String)>,
+    core: Option<usize>,
 }
 
 impl House {
@@ -53,7 +55,23 @@ impl House {
             username: "alice",
             password: random::secret(PASSWORD_BYTES)?,
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
+            settings: Vec::new(),
+            core: None,
         })
+    }
+
+    /// A setting as the environment gives it (`AUTH__SECTION__KEY`).
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The server will run on this core alone.
+    pub(crate) fn pin_to(&mut self, core: usize) {
+        self.core = Some(core);
+    }
+
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -67,7 +85,10 @@ impl House {
     /// The command a person types, with everything else of our environment out of its way.
     fn command(&self) -> Result<Command> {
         let log = File::options().append(true).create(true).open(&self.log)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.core {
+            Some(core) => machine::on_core(core, &self.binary),
+            None => Command::new(&self.binary),
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("PORTICO_")) {
                 command.env_remove(name);
@@ -77,11 +98,12 @@ impl House {
             .arg("up")
             .args(["--listen", &self.authority, "--user", self.username])
             .arg("--data-dir")
-            .arg(self.folder.path().join("data"))
+            .arg(self.data_folder())
             .arg("--documents")
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -127,6 +149,10 @@ pub(crate) struct Portico {
 }
 
 impl Portico {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no goodbye, no flush; what was not on disk is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;

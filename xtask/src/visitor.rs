@@ -10,7 +10,7 @@ use std::{error, fmt, io};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::random;
@@ -18,6 +18,8 @@ use crate::wire::{Answer, Ask, Connection, form, query_parameter};
 
 /// Where the client of these journeys would listen. Nobody does: the answer is read from the redirect.
 pub(crate) const LOOPBACK_REDIRECT: &str = "http://127.0.0.1:33418/callback";
+/// A callback that the redirect policy knows, so that an approval for it is remembered (`cargo xtask bench`).
+pub(crate) const KNOWN_REDIRECT: &str = "https://claude.ai/api/mcp/auth_callback";
 /// Consent with sign-in, a confirmation, and the redirects between: more is a circle.
 const PAGES_MAX: usize = 8;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -61,11 +63,13 @@ fn wrong(what: &str, answer: &Answer) -> Trouble {
 
 type Trip<T> = Result<T, Trouble>;
 
-/// A registered public client.
+/// A registered client.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
+    /// `Basic …` of a confidential client; a public one has none.
+    pub(crate) authorization: Option<String>,
     /// RFC 7592 §3: what reads the registration back, and where.
     registration_token: String,
     registration_target: String,
@@ -104,18 +108,13 @@ pub(crate) struct Receipt {
 }
 
 impl App {
+    /// Registers a public client on loopback, as a desktop program does.
     pub(crate) fn register(connection: &mut Connection, name: &str) -> Trip<Self> {
-        Self::register_for(connection, name, LOOPBACK_REDIRECT)
+        Self::register_as(connection, name, LOOPBACK_REDIRECT, "none")
     }
 
-    pub(crate) fn register_for(connection: &mut Connection, name: &str, redirect_uri: &str) -> Trip<Self> {
-        let body = json!({
-            "client_name": name,
-            "redirect_uris": [redirect_uri],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "token_endpoint_auth_method": "none",
-        })
-        .to_string();
+    pub(crate) fn register_as(connection: &mut Connection, name: &str, redirect_uri: &str, auth_method: &str) -> Trip<Self> {
+        let body = registration_body(name, redirect_uri, auth_method);
         let headers = [("content-type", "application/json")];
         let answer = connection.send(Ask { method: "POST", target: "/register", headers: &headers, body: body.as_bytes() })?;
         if answer.status != 201 {
@@ -123,9 +122,13 @@ impl App {
         }
         let information = json_of("registration", &answer)?;
         let address = member(&information, "registration_client_uri")?;
+        let client_id = member(&information, "client_id")?;
+        let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}")));
+        let authorization = information["client_secret"].as_str().map(basic);
         Ok(Self {
-            client_id: member(&information, "client_id")?,
+            client_id,
             redirect_uri: redirect_uri.to_owned(),
+            authorization,
             registration_token: member(&information, "registration_access_token")?,
             registration_target: target_of(&address).to_owned(),
         })
@@ -164,7 +167,9 @@ impl App {
 
     fn tokens(&self, connection: &mut Connection, pairs: &[(&str, &str)]) -> Trip<Option<Tokens>> {
         let body = form(pairs);
-        let answer = connection.send(Ask { method: "POST", target: "/token", headers: &[FORM], body: body.as_bytes() })?;
+        let mut headers = vec![FORM];
+        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
+        let answer = connection.send(Ask { method: "POST", target: "/token", headers: &headers, body: body.as_bytes() })?;
         if answer.status == 400 && json_of("token", &answer)?["error"] == "invalid_grant" {
             return Ok(None);
         }
@@ -273,6 +278,17 @@ pub(crate) fn authorization_target(app: &App) -> Trip<(String, String)> {
         ("state", &verifier[..16]),
     ]);
     Ok((format!("/authorize?{query}"), verifier))
+}
+
+/// What a client sends to register (RFC 7591 §2).
+pub(crate) fn registration_body(name: &str, redirect_uri: &str, auth_method: &str) -> String {
+    json!({
+        "client_name": name,
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": auth_method,
+    })
+    .to_string()
 }
 
 fn json_of(what: &str, answer: &Answer) -> Trip<Value> {

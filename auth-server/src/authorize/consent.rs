@@ -33,6 +33,7 @@ use crate::{
         self, AnsweredPage, FormsLeadTo,
         consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
     },
+    policy::Standing,
     routes,
 };
 
@@ -51,7 +52,12 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest, flow: web::Pa
 }
 
 /// `POST /consent/{flow}`
-pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, flow: web::Path<String>, form: FrontParams) -> Result<HttpResponse, AsPage> {
+pub(crate) async fn post(
+    app: web::Data<App>,
+    request: HttpRequest,
+    flow: web::Path<String>,
+    form: FrontParams,
+) -> Result<HttpResponse, AsPage> {
     csrf::same_origin(&request)?;
     let form = Answer::read(&form)?;
     let mut visit = Visit::of(&app, &request).await?;
@@ -143,8 +149,7 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
         // A page that was left open until the sign-in was too old for this client: the next page asks for it.
         return Ok(Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await?);
     }
-    let client = client::resolve(&app.store, &journey.asked.client_id).await?;
-    let flow = next::allowed(app, &client, &signed, kept, just_signed_in).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
+    let flow = next::allowed(app, &signed, kept, just_signed_in).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let response = next::next(app, visit, flow).await?;
     Ok(browser::with_cookie(response, cookie))
 }
@@ -201,14 +206,14 @@ impl<'a> Question<'a> {
         let asked = &journey.asked;
         let client = client::resolve(&self.app.store, &asked.client_id).await?;
         let signed = self.whom_to_ask(journey);
-        let (asking, scope) = self.what_to_ask(&client, signed, journey);
+        let (asking, scope) = self.what_to_ask(signed, journey);
         let resource_name = self.app.config.resource(&asked.resource).map_or(asked.resource.as_str(), |resource| &resource.name);
         let redirect_uri = asked.return_to.redirect_uri();
         let ask = Ask {
             asking,
-            client_name: client.name.as_deref(),
+            client_name: Some(client.name.trim()).filter(|name| !name.is_empty()),
             redirect_uri,
-            is_unverified: self.app.policy.standing(&client, redirect_uri).is_unverified(),
+            is_unverified: self.app.policy.standing(&client, redirect_uri) == Ok(Standing::Unverified),
             resource_name,
             resource_uri: &asked.resource,
             scope: &scope,
@@ -235,18 +240,22 @@ impl<'a> Question<'a> {
     }
 
     /// What the page shows is what an "allow" on it grants.
-    fn what_to_ask(&self, client: &crate::store::ClientRow, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
+    fn what_to_ask(&self, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
         match (&self.kept, signed) {
-            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => (Asking::Confirmation, stage.scope.clone()),
+            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => {
+                (Asking::Confirmation, stage.scope.clone())
+            }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(signed)) => (Asking::Consent, next::permitted(self.app, client, signed, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone())),
+            (_, Some(signed)) => {
+                (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
+            }
             (_, None) => (Asking::Consent, journey.asked.scope.clone()),
         }
     }
 
     async fn account_name(&self, signed: &Signed) -> Result<String, Error> {
         let subject = self.app.store.subject(&signed.row.subject).await?;
-        Ok(subject.map(|subject| subject.display_name.clone()).unwrap_or_default())
+        Ok(subject.map(|subject| subject.display_name).unwrap_or_default())
     }
 }
 

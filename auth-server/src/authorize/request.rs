@@ -22,7 +22,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use oauth_types::{
-    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State, TargetFault, Ttl,
+    Bug, ClientFault, ClientId, CodeChallenge, Error, RedirectFault, RedirectUri, RequestFault, ResourceUri, Scope, ScopeFault, State,
+    TargetFault, Ttl,
 };
 use oxide_auth::{
     code_grant::authorization::{Authorization, Input, Output, Request as OxideRequest},
@@ -34,7 +35,8 @@ use oxide_auth::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, client,
+    App,
+    client::{self, GrantType},
     config::{Config, Resource},
     http::extract::Params,
     store::ClientRow,
@@ -117,6 +119,8 @@ pub(crate) enum Refused {
 pub(crate) async fn read(app: &App, parameters: &Params) -> Result<AuthorizationRequest, Refused> {
     let client = known_client(app, parameters).await.map_err(Refused::ByPage)?;
     let (redirect_uri, sent) = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
+    // Attack 11: a registration may be older than the rule that would refuse it today.
+    app.policy.standing(&client, &redirect_uri).map_err(|barred| Refused::ByPage(Error::InvalidRedirectUri(barred.fault())))?;
     let (state, state_fault) = match once(parameters, "state").and_then(|state| state.map(State::parse).transpose().map_err(Error::InvalidRequest)) {
         Ok(state) => (state, None),
         // A state we cannot echo byte for byte is not echoed at all.
@@ -136,6 +140,7 @@ async fn known_client(app: &App, parameters: &Params) -> Result<Arc<ClientRow>, 
     let id = ClientId::parse(id).map_err(|_| Error::InvalidRequest(RequestFault::UnknownClient))?;
     client::resolve(&app.store, &id).await.map_err(|error| match error {
         // RFC 6749 §4.1.2.1: the person is told, and the answer is 400, not the token endpoint's 401.
+        Error::InvalidClient(ClientFault::Deleted) => Error::InvalidRequest(RequestFault::DeletedClient),
         Error::InvalidClient(_) => Error::InvalidRequest(RequestFault::UnknownClient),
         other => other,
     })
@@ -151,10 +156,9 @@ fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<(RedirectU
     let Some(text) = once(parameters, "redirect_uri")? else {
         return match client.redirect_uris.as_slice() {
             [only] => Ok((only.clone(), false)),
-            _ => Err(Error::InvalidRequest(RequestFault::MissingParameter("redirect_uri"))),
+            _ => Err(Error::InvalidRedirectUri(RedirectFault::Missing)),
         };
     };
-    // Parsed again on every request, so that a row from an older policy cannot bring back a dangerous scheme (attack 11).
     let asked = RedirectUri::parse(text).map_err(Error::InvalidRedirectUri)?;
     let registered = client.redirect_uris.iter().any(|registered| registered.allows(&asked));
     registered.then_some((asked, true)).ok_or(Error::InvalidRedirectUri(RedirectFault::NotRegistered))
@@ -223,7 +227,7 @@ impl Asked<'_> {
     }
 
     fn client_may_ask_for_codes(&self) -> Result<(), Error> {
-        if self.client.may_use_code_grant() { Ok(()) } else { Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered)) }
+        if self.client.grant_types.iter().any(|name| name == GrantType::AuthorizationCode.as_str()) { Ok(()) } else { Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered)) }
     }
 
     /// RFC 7636 §4.3, OAuth 2.1 §4.1.1: always, and only S256. An absent method would mean `plain`.

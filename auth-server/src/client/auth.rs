@@ -10,6 +10,7 @@ use actix_web::http::header::HeaderValue;
 use base64::{Engine as _, alphabet, engine};
 use oauth_types::{ClientFault, ClientId, ClientSecret, Error, RequestFault, Timestamp, TokenHash};
 
+use super::GrantType;
 use crate::{
     config::ResourceServer,
     store::{AuthMethod, ClientRow, Store},
@@ -18,7 +19,7 @@ use crate::{
 /// An id of 2,048 characters and a secret, in base64.
 const HEADER_BYTES_MAX: usize = 4_096;
 /// What no secret hashes to: compared with when there is nothing to compare with.
-const NO_HASH: TokenHash = TokenHash::NONE;
+const NO_HASH: TokenHash = TokenHash::from_bytes([0; 32]);
 /// Clients pad, and some forget to.
 const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -63,6 +64,11 @@ impl AuthenticatedClient {
         &self.row
     }
 
+    /// Did it register for this grant?
+    pub(crate) fn may_use(&self, grant: GrantType) -> bool {
+        self.row.grant_types.iter().any(|registered| registered == grant.as_str())
+    }
+
     /// Did it prove anything? A public client only says who it is.
     pub(crate) fn is_confidential(&self) -> bool {
         self.row.auth_method != AuthMethod::None
@@ -89,7 +95,7 @@ impl Credentials {
         match (basic, client_id, client_secret) {
             (Some(_), _, Some(_)) => Err(Error::InvalidRequest(RequestFault::TwoClientAuthentications)),
             (Some(basic), Some(id), None) if !basic.ids.either(|reading| reading == id) => {
-                Err(Error::InvalidClient(ClientFault::Unknown))
+                Err(Error::InvalidClient(ClientFault::NamesDiffer))
             }
             (Some(basic), _, None) => Ok(basic),
             (None, Some(id), Some(secret)) => Ok(Self {
@@ -99,7 +105,7 @@ impl Credentials {
             }),
             (None, Some(id), None) => Ok(Self { ids: Readings::one(id.to_owned()), secret: None, method: PresentedMethod::None }),
             // §5.2: "no client authentication included" is invalid_client.
-            (None, None, _) => Err(Error::InvalidClient(ClientFault::AuthenticationMissing)),
+            (None, None, _) => Err(Error::InvalidClient(ClientFault::NotNamed)),
         }
     }
 }
@@ -127,10 +133,8 @@ fn basic_pair(header: &HeaderValue) -> Result<Option<Credentials>, Error> {
     let text = String::from_utf8(decoded).map_err(|_| malformed())?;
     // RFC 7617 §2: the first colon divides; a secret may contain more of them.
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    let secret = (!secret.is_empty()).then(|| Readings {
-        raw: ClientSecret::new(secret.to_owned()),
-        decoded: form_decoded(secret).map(ClientSecret::new),
-    });
+    let secret = (!secret.is_empty())
+        .then(|| Readings { raw: ClientSecret::new(secret.to_owned()), decoded: form_decoded(secret).map(ClientSecret::new) });
     Ok(Some(Credentials {
         ids: Readings { raw: id.to_owned(), decoded: form_decoded(id) },
         // A public client that sends its id with an empty secret proves nothing and claims nothing.
@@ -247,22 +251,22 @@ mod tests {
     #[test]
     fn another_method_than_the_registered_one_proves_nothing() {
         let (public, by_basic, by_post) = (row("app"), confidential(AuthMethod::SecretBasic), confidential(AuthMethod::SecretPost));
-        assert_eq!(verdict(&by_basic, &[], Some("app"), None), Err("client_secret_missing"));
-        assert_eq!(verdict(&by_post, &[], Some("app"), None), Err("client_secret_missing"));
-        assert_eq!(verdict(&by_basic, &[], Some("app"), Some(SECRET)), Err("client_method_mismatch"));
-        assert_eq!(verdict(&by_post, &[basic("app", SECRET)], None, None), Err("client_method_mismatch"));
+        assert_eq!(verdict(&by_basic, &[], Some("app"), None), Err("secret_missing"));
+        assert_eq!(verdict(&by_post, &[], Some("app"), None), Err("secret_missing"));
+        assert_eq!(verdict(&by_basic, &[], Some("app"), Some(SECRET)), Err("method_mismatch"));
+        assert_eq!(verdict(&by_post, &[basic("app", SECRET)], None, None), Err("method_mismatch"));
         assert_eq!(verdict(&public, &[], Some("app"), Some("x")), Err("public_client_sent_secret"));
         assert_eq!(verdict(&public, &[basic("app", "x")], None, None), Err("public_client_sent_secret"));
-        assert_eq!(verdict(&by_basic, &[basic("app", "wrong")], None, None), Err("client_secret_mismatch"));
+        assert_eq!(verdict(&by_basic, &[basic("app", "wrong")], None, None), Err("secret_mismatch"));
         // A secret may have run out though it is right.
         let expired = ClientRow { secret_expires_at: Some(NOW), ..confidential(AuthMethod::SecretBasic) };
-        assert_eq!(verdict(&expired, &[basic("app", SECRET)], None, None), Err("client_secret_expired"));
+        assert_eq!(verdict(&expired, &[basic("app", SECRET)], None, None), Err("secret_expired"));
     }
 
     /// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
     #[test]
     fn two_proofs_at_once_are_an_invalid_request() {
-        let two = Err((400, "two_client_authentications"));
+        let two = Err((400, "client_authentication_twice"));
         assert_eq!(read(&[basic("app", SECRET)], None, Some(SECRET)).map(drop), two);
         assert_eq!(read(&[basic("app", SECRET)], Some("app"), Some(SECRET)).map(drop), two);
         assert_eq!(read(&[basic("app", SECRET), basic("app", SECRET)], None, None).map(drop), two);
@@ -271,7 +275,7 @@ mod tests {
     /// Attack 39: header and body name different clients.
     #[test]
     fn a_header_and_a_body_that_disagree_name_nobody() {
-        assert_eq!(read(&[basic("app", SECRET)], Some("other"), None).map(drop), Err((401, "client_unknown")));
+        assert_eq!(read(&[basic("app", SECRET)], Some("other"), None).map(drop), Err((401, "client_names_differ")));
         assert!(read(&[basic("app", SECRET)], Some("app"), None).is_ok());
     }
 
@@ -281,7 +285,7 @@ mod tests {
         let odd = ClientRow { secret_hash: Some(TokenHash::of(b"a+b %&=:")), ..confidential(AuthMethod::SecretBasic) };
         assert_eq!(verdict(&odd, &[basic("app", "a+b %&=:")], None, None), Ok(()));
         assert_eq!(verdict(&odd, &[basic("app", "a%2Bb+%25%26%3D%3A")], None, None), Ok(()));
-        assert_eq!(verdict(&odd, &[basic("app", "a%2Bb+%25%26%3D")], None, None), Err("client_secret_mismatch"));
+        assert_eq!(verdict(&odd, &[basic("app", "a%2Bb+%25%26%3D")], None, None), Err("secret_mismatch"));
         let encoded = read(&[basic("https%3A%2F%2Fapp.example%2Fc", "x")], Some("https://app.example/c"), None);
         assert!(encoded.is_ok());
     }
@@ -291,11 +295,11 @@ mod tests {
         let long = "A".repeat(HEADER_BYTES_MAX);
         for text in ["Basic", "Basic !!!", "Basic QQ", "basic /w==", &format!("Basic {long}")] {
             let outcome = read(&[header(text)], None, None).map(drop);
-            assert!(matches!(outcome, Err((401, "basic_malformed" | "client_authentication_missing"))), "{text}: {outcome:?}");
+            assert!(matches!(outcome, Err((401, "basic_malformed" | "client_not_named"))), "{text}: {outcome:?}");
         }
         // Another scheme is not ours to judge.
         assert!(read(&[header("Bearer x")], Some("app"), None).is_ok());
-        assert_eq!(read(&[header("Bearer x")], None, None).map(drop), Err((401, "client_authentication_missing")));
+        assert_eq!(read(&[header("Bearer x")], None, None).map(drop), Err((401, "client_not_named")));
     }
 
     /// Attack 55: unknown, deleted and wrong differ in the log only.
@@ -305,8 +309,8 @@ mod tests {
         let deleted = ClientRow { ended_at: Some(NOW), ..confidential(AuthMethod::SecretBasic) };
         let wrong = confidential(AuthMethod::SecretBasic);
         let verdicts = [None, Some(&deleted), Some(&wrong)].map(|row| judge(row, &presented, NOW).unwrap_err());
-        assert_eq!(verdicts.map(|fault| fault.reason()), ["client_unknown", "client_deleted", "client_secret_mismatch"]);
-        let outside = verdicts.map(|fault| (Error::InvalidClient(fault).code(), Error::InvalidClient(fault).status(), fault.description()));
+        assert_eq!(verdicts.map(|fault| fault.reason()), ["client_unknown", "client_deleted", "secret_mismatch"]);
+        let outside = verdicts.map(Error::InvalidClient).map(|error| (error.code(), error.status(), error.description()));
         assert!(outside.iter().all(|seen| *seen == outside[0]));
     }
 
@@ -320,8 +324,8 @@ mod tests {
             resource_server(&servers, &presented).map(|server| server.map(|_| ()).map_err(|error| error.reason()))
         };
         assert_eq!(ask("rs", SECRET), Some(Ok(())));
-        assert_eq!(ask("rs", "wrong"), Some(Err("client_secret_mismatch")));
-        assert_eq!(ask("rs", ""), Some(Err("client_secret_missing")));
+        assert_eq!(ask("rs", "wrong"), Some(Err("secret_mismatch")));
+        assert_eq!(ask("rs", ""), Some(Err("secret_missing")));
         assert_eq!(ask("app", SECRET), None);
     }
 }

@@ -107,8 +107,7 @@ impl Layers {
 }
 
 fn read(path: &Path) -> Result<Table, Problems> {
-    let wrong =
-        |problem: String| Problems(vec![Problem { key: "--config".to_owned(), source_name: path.display().to_string(), problem }]);
+    let wrong = |problem: String| Problems(vec![Problem { key: "--config".to_owned(), source_name: path.display().to_string(), problem }]);
     let size = std::fs::metadata(path).map_err(|cause| wrong(format!("cannot be read: {cause}")))?.len();
     if size > FILE_BYTES_MAX {
         return Err(wrong(format!("is larger than {FILE_BYTES_MAX} bytes")));

@@ -60,7 +60,9 @@ fn schema_of(value: &Value) -> serde_json::Value {
         Value::Boolean(truth) => json!({ "type": "boolean", "default": truth }),
         Value::Float(number) => json!({ "type": "number", "default": number }),
         Value::Datetime(_) => json!({ "type": "string" }),
-        Value::Array(items) if items.iter().all(Value::is_table) && !items.is_empty() => json!({ "type": "array", "items": schema_of(&items[0]) }),
+        Value::Array(items) if items.iter().all(Value::is_table) && !items.is_empty() => {
+            json!({ "type": "array", "items": schema_of(&items[0]) })
+        }
         Value::Array(items) => {
             json!({ "type": "array", "items": { "type": "string" }, "default": items.iter().filter_map(Value::as_str).collect::<Vec<_>>() })
         }

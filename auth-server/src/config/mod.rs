@@ -14,9 +14,9 @@ use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
 
 pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
+use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 pub use resolve::resolve;
 pub use show::show;
-use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 
 /// Everything the authorization server was told, as values that hold their promises.
 #[derive(Debug, Clone)]

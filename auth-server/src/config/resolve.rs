@@ -137,14 +137,20 @@ impl Reader {
         const KEY: &str = "server.public_url";
         let written = self.text(KEY);
         if written.is_empty() && !listen.ip().is_loopback() {
-            self.wrong(KEY, format!("must be set, for `{listen}` is not a loopback address and tells nobody under which name clients see it"));
+            self.wrong(
+                KEY,
+                format!("must be set, for `{listen}` is not a loopback address and tells nobody under which name clients see it"),
+            );
             return None;
         }
         let text = if written.is_empty() { format!("http://{listen}") } else { written };
         match IssuerUrl::parse(&text) {
             Ok(issuer) => Some(issuer),
             Err(fault) => {
-                self.wrong(KEY, format!("must be an origin, https (or http on loopback), with no path and no trailing slash: {}", fault.explanation()));
+                self.wrong(
+                    KEY,
+                    format!("must be an origin, https (or http on loopback), with no path and no trailing slash: {}", fault.explanation()),
+                );
                 None
             }
         }
@@ -320,8 +326,10 @@ mod tests {
     use crate::config::Override;
 
     fn with(overrides: &[(&'static str, &str)]) -> Result<Config, Problems> {
-        let overrides =
-            overrides.iter().map(|(key, value)| Override { key, value: Value::String((*value).to_owned()), flag: "--test" }).collect::<Vec<_>>();
+        let overrides = overrides
+            .iter()
+            .map(|(key, value)| Override { key, value: Value::String((*value).to_owned()), flag: "--test" })
+            .collect::<Vec<_>>();
         resolve(Layers::gather(None, std::iter::empty(), overrides)?)
     }
 
@@ -336,7 +344,8 @@ mod tests {
 
     #[test]
     fn all_problems_are_reported_together() {
-        let Err(Problems(problems)) = with(&[("lifetimes.code", "soon"), ("keys.algorithm", "HS256"), ("server.public_url", "https://a.example/x")])
+        let Err(Problems(problems)) =
+            with(&[("lifetimes.code", "soon"), ("keys.algorithm", "HS256"), ("server.public_url", "https://a.example/x")])
         else {
             panic!("three mistakes were accepted");
         };

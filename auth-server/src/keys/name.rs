@@ -39,13 +39,13 @@ impl KeyStore {
     /// # Errors
     /// It is no code that we made.
     pub(crate) fn read_code(&self, presented: &str) -> Result<SealedName, GrantFault> {
-        self.read(CODE_PREFIX, Purpose::Code, presented).ok_or(GrantFault::CodeUnknown)
+        self.read(CODE_PREFIX, Purpose::Code, presented).ok_or(GrantFault::CodeMalformed)
     }
 
     /// # Errors
     /// It is no refresh token that we made.
     pub(crate) fn read_refresh(&self, presented: &str) -> Result<SealedName, GrantFault> {
-        self.read(REFRESH_PREFIX, Purpose::RefreshToken, presented).ok_or(GrantFault::RefreshUnknown)
+        self.read(REFRESH_PREFIX, Purpose::RefreshToken, presented).ok_or(GrantFault::RefreshMalformed)
     }
 
     /// The next token of a family, and its seal: a retry with the rotated token finds the same successor (decision 4), while
@@ -73,10 +73,10 @@ impl KeyStore {
 
     fn mint(&self, prefix: &str, purpose: Purpose, grant: GrantId, generation: u32) -> String {
         let name = SealedName { key_id: self.0.sealing.current_id(), grant, generation, random: secret::fresh_bytes() };
-        name.encode(prefix, |bytes| self.0.sealing.mac(purpose, bytes))
+        name.encode(prefix, |parts| self.0.sealing.mac(purpose, parts))
     }
 
     fn read(&self, prefix: &str, purpose: Purpose, presented: &str) -> Option<SealedName> {
-        SealedName::decode(presented, prefix, |id, bytes, tag| self.0.sealing.proves(id, purpose, bytes, tag))
+        SealedName::decode(prefix, presented, |id, parts, tag| self.0.sealing.proves(id, purpose, parts, tag))
     }
 }

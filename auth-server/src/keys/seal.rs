@@ -163,14 +163,15 @@ impl SealingKeys {
         open_with(&key.under(token)?, id, Purpose::Successor, about, bytes)
     }
 
-    /// HMAC-SHA256, its first 128 bits, under the key in use.
-    pub(crate) fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; MAC_BYTES] {
-        self.0[0].mac(purpose, bytes)
+    /// HMAC-SHA256 of the parts one after the other, its first 128 bits, under the key in use. Parts whose lengths are not fixed need
+    /// a separator of their own.
+    pub(crate) fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; MAC_BYTES] {
+        self.0[0].mac(purpose, parts)
     }
 
     /// Did the key of this id make this tag? Takes the same time for any tag.
-    pub(crate) fn proves(&self, id: u8, purpose: Purpose, bytes: &[u8], tag: &[u8]) -> bool {
-        self.key(id).is_some_and(|key| secret::same(&key.mac(purpose, bytes), tag))
+    pub(crate) fn proves(&self, id: u8, purpose: Purpose, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.key(id).is_some_and(|key| secret::same(&key.mac(purpose, parts), tag))
     }
 }
 
@@ -197,8 +198,12 @@ impl SealingKey {
         Ok(Self { id, derived: [a?, b?, c?, d?, e?, f?] })
     }
 
-    fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; MAC_BYTES] {
-        let tag = hmac::sign(&self.derived[purpose as usize].mac, bytes);
+    fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; MAC_BYTES] {
+        let mut context = hmac::Context::with_key(&self.derived[purpose as usize].mac);
+        for part in parts {
+            context.update(part);
+        }
+        let tag = context.sign();
         let mut first = [0; MAC_BYTES];
         first.copy_from_slice(&tag.as_ref()[..MAC_BYTES]);
         first
@@ -227,9 +232,8 @@ fn bound(id: u8, purpose: Purpose, about: &[u8]) -> Vec<u8> {
 /// Text of a seal: base64url of key id, nonce, ciphertext, tag.
 fn seal_with(key: &RandomizedNonceKey, id: u8, purpose: Purpose, about: &[u8], plain: &[u8]) -> Result<String, KeyError> {
     let mut body = plain.to_vec();
-    let nonce = key
-        .seal_in_place_append_tag(Aad::from(bound(id, purpose, about)), &mut body)
-        .map_err(|_| KeyError::Crypto("could not seal"))?;
+    let nonce =
+        key.seal_in_place_append_tag(Aad::from(bound(id, purpose, about)), &mut body).map_err(|_| KeyError::Crypto("could not seal"))?;
     let mut whole = Vec::with_capacity(1 + NONCE_LEN + body.len());
     whole.push(id);
     whole.extend_from_slice(nonce.as_ref());
@@ -281,7 +285,8 @@ fn make(path: &Path) -> Result<(), KeyError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_folder(folder).map_err(wrong)?;
     let draft = folder.join(secret::fresh_text::<9>(".sealing-key-"));
-    let written = write_private(&draft, &format!("# Sealing keys of Portico: the first line is in use, older lines only open.\n{}", fresh_line(1)));
+    let written =
+        write_private(&draft, &format!("# Sealing keys of Portico: the first line is in use, older lines only open.\n{}", fresh_line(1)));
     // A link does not replace: whoever comes second keeps the key of the first.
     let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
     // The draft is gone in any case; if it cannot be removed, the next line's error is the one to tell.
@@ -372,13 +377,13 @@ mod tests {
     #[test]
     fn a_tag_proves_its_purpose_its_key_and_its_bytes() {
         let (old, both) = two();
-        let tag = old.mac(Purpose::Code, b"name");
-        assert!(both.proves(1, Purpose::Code, b"name", &tag));
-        assert!(!both.proves(2, Purpose::Code, b"name", &tag));
-        assert!(!both.proves(1, Purpose::RefreshToken, b"name", &tag));
-        assert!(!both.proves(1, Purpose::Code, b"Name", &tag));
-        assert!(!both.proves(1, Purpose::Code, b"name", &tag[..15]));
-        assert!(!both.proves(7, Purpose::Code, b"name", &tag));
+        let tag = old.mac(Purpose::Code, &[b"na", b"me"]);
+        assert!(both.proves(1, Purpose::Code, &[b"na", b"me"], &tag));
+        assert!(!both.proves(2, Purpose::Code, &[b"na", b"me"], &tag));
+        assert!(!both.proves(1, Purpose::RefreshToken, &[b"na", b"me"], &tag));
+        assert!(!both.proves(1, Purpose::Code, &[b"Name"], &tag));
+        assert!(!both.proves(1, Purpose::Code, &[b"na", b"me"], &tag[..15]));
+        assert!(!both.proves(7, Purpose::Code, &[b"na", b"me"], &tag));
     }
 
     #[test]
@@ -387,7 +392,7 @@ mod tests {
         let path = folder.path().join("deep").join("sealing.key");
         let first = SealingKeys::open(&path).unwrap();
         let again = SealingKeys::open(&path).unwrap();
-        assert_eq!(first.mac(Purpose::Csrf, b"x"), again.mac(Purpose::Csrf, b"x"));
+        assert_eq!(first.mac(Purpose::Csrf, &[b"x"]), again.mac(Purpose::Csrf, &[b"x"]));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -402,7 +407,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sealing.key");
         let tags: Vec<_> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| SealingKeys::open(&path).unwrap().mac(Purpose::Csrf, b"x"))).collect();
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| SealingKeys::open(&path).unwrap().mac(Purpose::Csrf, &[b"x"]))).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(tags.iter().all(|tag| *tag == tags[0]));

@@ -213,7 +213,10 @@ pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, ConsentPage<'_>)> 
     vec![
         ("consent_verified", page(claude, Some("Claude"), false, "mcp:read mcp:write mcp:infer", Asking::Consent, alice())),
         ("consent_unverified", page("https://evil.example/cb", Some("Claude"), true, "mcp:read", Asking::Consent, alice())),
-        ("consent_private_use", page("cursor://anysphere.cursor-mcp/oauth/callback", Some("Cursor"), false, "mcp:read", Asking::Consent, alice())),
+        (
+            "consent_private_use",
+            page("cursor://anysphere.cursor-mcp/oauth/callback", Some("Cursor"), false, "mcp:read", Asking::Consent, alice()),
+        ),
         ("consent_markup_in_name", page(local, Some("<b onmouseover=\"x()\">&amp;"), false, "files.write odd", Asking::Consent, alice())),
         ("confirm", page(claude, Some("Claude"), false, "", Asking::Confirmation, alice())),
         ("sign_in", page(local, Some("Claude Code"), false, "mcp:read mcp:write", Asking::Consent, stranger("", None))),

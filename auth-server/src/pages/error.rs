@@ -53,7 +53,7 @@ impl Story {
             Error::InvalidRequest(fault) => match fault {
                 RequestFault::FlowUnknown | RequestFault::FlowForAnotherBrowser => Self::StartAgain,
                 RequestFault::CsrfMismatch | RequestFault::CrossSite => Self::Forbidden,
-                RequestFault::UnknownClient => Self::UnknownClient,
+                RequestFault::UnknownClient | RequestFault::DeletedClient => Self::UnknownClient,
                 RequestFault::TooManyFlows => Self::TooMany,
                 RequestFault::NotFound => Self::NotFound,
                 _ => Self::Request,

@@ -28,7 +28,8 @@ pub(crate) struct HomeSession {
 #[cfg(test)]
 pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, HomePage<'_>)> {
     let resources = || vec![ResourceLine { name: "Team documents".to_owned(), uri: "https://mcp.example.com/mcp".to_owned() }];
-    let session = HomeSession { sentence: frame.words.say_with("home-signed-in", &[("account", "alice")]), logout_href: "/logout".to_owned() };
+    let session =
+        HomeSession { sentence: frame.words.say_with("home-signed-in", &[("account", "alice")]), logout_href: "/logout".to_owned() };
     vec![
         ("home", HomePage { frame, resources: resources(), session: None }),
         ("home_signed_in", HomePage { frame, resources: resources(), session: Some(session) }),

@@ -17,6 +17,12 @@ pub(crate) struct LogoutPage<'a> {
 
 #[cfg(test)]
 pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, LogoutPage<'_>)> {
-    let page = LogoutPage { frame, account: "alice".to_owned(), action: "/logout".to_owned(), csrf_token: "token".to_owned(), home_href: "/".to_owned() };
+    let page = LogoutPage {
+        frame,
+        account: "alice".to_owned(),
+        action: "/logout".to_owned(),
+        csrf_token: "token".to_owned(),
+        home_href: "/".to_owned(),
+    };
     vec![("logout", page)]
 }

@@ -82,7 +82,8 @@ impl FormsLeadTo<'_> {
 
 /// The CSP source expression for a redirect URI: its origin, or its scheme when it has none that CSP can write.
 fn form_source(uri: &RedirectUri) -> String {
-    let origin = url::Url::parse(uri.as_str()).ok().map(|url| url.origin()).filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization());
+    let origin =
+        url::Url::parse(uri.as_str()).ok().map(|url| url.origin()).filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization());
     match (uri.kind(), origin) {
         // CSP3 §2.3.1: host-source has no IPv6 literal, so `[::1]` can only be named by its scheme.
         (RedirectKind::Https | RedirectKind::Loopback, Some(origin)) if !origin.contains('[') => origin,
@@ -92,7 +93,8 @@ fn form_source(uri: &RedirectUri) -> String {
 
 /// A page as an answer, with the headers that every page has.
 pub(crate) fn answer(status: StatusCode, frame: &Frame<'_>, page: &impl Template, forms: FormsLeadTo<'_>) -> HttpResponse {
-    let policy = format!("default-src 'none'; style-src 'self'; img-src 'self'; {}; frame-ancestors 'none'; base-uri 'none'", forms.directive());
+    let policy =
+        format!("default-src 'none'; style-src 'self'; img-src 'self'; {}; frame-ancestors 'none'; base-uri 'none'", forms.directive());
     let html = page.render().unwrap_or_else(|problem| {
         // The templates write into a String and call nothing that fails; a reader still deserves a status over a panic.
         tracing::error!(event = "page.failed", error = %problem, "could not render a page");

@@ -7,19 +7,19 @@
 use oauth_types::{Error, GrantFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::accesstoken::{AccessToken, Input, Output};
 
-use super::{issue::Granted, request::CodeRequest};
+use super::{issue::Granted, request::CodeRequest, still_stands};
 use crate::{
     App,
     client::{GrantType, auth::AuthenticatedClient},
     referee,
-    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
+    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts, Trail},
 };
 
 /// The first refresh token of a grant.
 const FIRST_GENERATION: u32 = 1;
 
 /// Redeems a code: judged, applied and on disk when this returns.
-pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>) -> Result<Granted, Error> {
+pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>, trail: Trail) -> Result<Granted, Error> {
     let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION));
@@ -36,12 +36,14 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
             },
             refresh: refresh.as_ref().map(|token| NewRefresh { hash: token.hash(), expires_at: now + app.config.lifetimes.refresh_token }),
             judge,
+            trail,
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::CodeReplayed)) = &outcome {
         tracing::warn!(event = "code.replayed", client.id = %client.id(), grant.id = %name.grant, "a code of `{}` came a second time: its grant ended", client.id());
     }
-    Ok(Granted::of(outcome?, None, refresh))
+    let row = outcome?;
+    Ok(Granted { scope: row.scope.clone(), row, refresh })
 }
 
 /// May this request redeem this code? Pure: no I/O, no clock of its own, nothing is written here. The order matters: proof first,
@@ -49,7 +51,7 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
 fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, Error> {
     if row.code_hash != asked.code_hash {
         // Authentic, and not the code of this grant: a database restored from a backup has forgotten it.
-        return Err(GrantFault::CodeUnknown.into());
+        return Err(Error::InvalidGrant(GrantFault::CodeUnknown));
     }
     let view = referee::CodeView { client_id: asked.client_id.as_str(), redirect_uri: row.redirect_uri.as_str() };
     let mut machine = AccessToken::new(&view);
@@ -59,7 +61,7 @@ fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, E
             // client::auth did it, before the code was looked at.
             Output::Authenticate { .. } => Input::Authenticated,
             Output::Recover { .. } => {
-                same_client_and_redirect(row, asked)?;
+                same_client_and_redirect(row, asked).map_err(Error::InvalidGrant)?;
                 let grant = referee::grant_of(row.client_id.as_str(), row.scope.as_str(), Some(row.redirect_uri.as_str()))?;
                 Input::Recovered(Some(grant))
             }
@@ -88,9 +90,9 @@ fn same_client_and_redirect(row: &GrantRow, asked: &Redemption) -> Result<(), Gr
 
 /// RFC 7636 §4.6, and RFC 8707 §2.2: what is asked for is what was allowed.
 fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
-    let verifier = asked.presented.verifier.as_ref().ok_or(GrantFault::VerifierMissing)?;
+    let verifier = asked.presented.verifier.as_ref().ok_or(Error::InvalidGrant(GrantFault::VerifierMissing))?;
     if !row.code_challenge.matches(verifier) {
-        return Err(GrantFault::VerifierMismatch.into());
+        return Err(Error::InvalidGrant(GrantFault::VerifierMismatch));
     }
     match &asked.presented.resource {
         Some(resource) if *resource != row.resource => Err(Error::InvalidTarget(TargetFault::NotGranted)),
@@ -100,12 +102,12 @@ fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
 
 /// The proof is complete; is the code still good? Used before expired: a replay is one however late it comes.
 fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
-    row.stands(now)?;
+    still_stands(row).map_err(Error::InvalidGrant)?;
     if row.code_used_at.is_some() {
         return Ok(Redeem::Replay);
     }
     if row.code_expires_at <= now {
-        return Err(GrantFault::CodeExpired.into());
+        return Err(Error::InvalidGrant(GrantFault::CodeExpired));
     }
     Ok(Redeem::Good)
 }
@@ -129,6 +131,7 @@ mod tests {
             },
             refresh: None,
             judge,
+            trail: Trail::default(),
         }
     }
 
@@ -139,10 +142,13 @@ mod tests {
     }
 
     fn reason(row: &GrantRow, asked: &Redemption) -> &'static str {
-        judge(row, asked, NOW).map_or_else(|error| error.reason(), |verdict| match verdict {
-            Redeem::Good => "good",
-            Redeem::Replay => "replay",
-        })
+        judge(row, asked, NOW).map_or_else(
+            |error| error.reason(),
+            |verdict| match verdict {
+                Redeem::Good => "good",
+                Redeem::Replay => "replay",
+            },
+        )
     }
 
     /// RFC 6749 §4.1.3.
@@ -157,9 +163,15 @@ mod tests {
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = None)), "good");
         let resource = |uri: &str| ResourceUri::parse(uri).ok();
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.resource = resource("https://mcp.example.com/mcp"))), "good");
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))),
+            "redirect_mismatch"
+        );
         // RFC 6749 §3.1.2.3: as strings. A URL parser would call this one equal.
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))),
+            "redirect_mismatch"
+        );
         let other = judge(&grant(), &with(|asked| asked.presented.resource = resource("https://other.example.com/mcp")), NOW);
         assert_eq!(other.unwrap_err().code(), "invalid_target");
     }
@@ -201,7 +213,7 @@ mod tests {
     #[test]
     fn nothing_comes_of_a_grant_that_ended() {
         assert_eq!(reason(&GrantRow { ended_at: Some(NOW), ..grant() }, &asked()), "grant_ended");
-        assert_eq!(reason(&GrantRow { client_ended: true, ..grant() }, &asked()), "grant_ended");
+        assert_eq!(reason(&GrantRow { client_ended: true, ..grant() }, &asked()), "client_ended");
         assert_eq!(reason(&GrantRow { subject_ended: true, ..grant() }, &asked()), "subject_disabled");
         assert_eq!(reason(&grant(), &with(|asked| asked.code_hash = TokenHash::of(b"another"))), "code_unknown");
     }

@@ -1,8 +1,8 @@
 //! The floor beneath the figures: what the same bytes cost when nobody thinks about them.
 //!
 //! `bench-floor sign` times one ES256 signature on this core. `bench-floor serve ADDRESS FILE` is bare actix-web:
-//! `/echo/N` answers N bytes; `/durable/N` besides makes one ES256 signature and appends the request to a file, in
-//! groups, with the data on disk before any of the group is answered. No parsing, no rules, no database.
+//! `/echo/N` answers N bytes; `/kept/N` besides appends the request to a file, in groups, with the data on disk before
+//! any of the group is answered; `/signed/N` besides makes one ES256 signature. No parsing, no rules, no database.
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::error::Error;
@@ -91,19 +91,26 @@ async fn write_groups(mut file: File, mut queue: mpsc::Receiver<Append>) {
     }
 }
 
-async fn echo(bytes: web::Path<usize>) -> HttpResponse {
-    answer(bytes.into_inner())
+async fn echo(length: web::Path<usize>, _read_all: web::Bytes) -> HttpResponse {
+    answer(length.into_inner())
 }
 
-async fn durable(
+async fn kept(length: web::Path<usize>, body: web::Bytes, queue: web::Data<mpsc::Sender<Append>>) -> HttpResponse {
+    let (done, is_done) = oneshot::channel();
+    let is_kept = queue.send(Append { bytes: body, done }).await.is_ok() && is_done.await.is_ok();
+    if is_kept { answer(length.into_inner()) } else { HttpResponse::InternalServerError().finish() }
+}
+
+async fn signed(
     length: web::Path<usize>,
     body: web::Bytes,
     signer: web::Data<Signer>,
     queue: web::Data<mpsc::Sender<Append>>,
 ) -> HttpResponse {
-    let (done, is_done) = oneshot::channel();
-    let is_kept = signer.sign().is_ok() && queue.send(Append { bytes: body, done }).await.is_ok() && is_done.await.is_ok();
-    if is_kept { answer(length.into_inner()) } else { HttpResponse::InternalServerError().finish() }
+    match signer.sign() {
+        Ok(_) => kept(length, body, queue).await,
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
 }
 
 fn answer(length: usize) -> HttpResponse {
@@ -122,7 +129,8 @@ fn serve(address: &str, file: &str) -> Result<()> {
                 .app_data(signer.clone())
                 .app_data(sender.clone())
                 .route("/echo/{length}", web::route().to(echo))
-                .route("/durable/{length}", web::route().to(durable))
+                .route("/kept/{length}", web::route().to(kept))
+                .route("/signed/{length}", web::route().to(signed))
         })
         .tcp_nodelay(true)
         .workers(1)

@@ -1,0 +1,234 @@
+//! The rows of the table: which request, how many connections, what is to be reached, which floor lies beneath.
+
+use std::fs::File;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::closing::say;
+use crate::server::{House, Portico, free_port};
+use crate::visitor::{KNOWN_REDIRECT, registration_body};
+use crate::wire::{Ask, Connection};
+use crate::{Result, machine, run};
+
+use super::Bench;
+use super::figures::{Figures, Load, drive, signature_ns};
+use super::prepare::Stage;
+use super::table::{Report, Row};
+
+const START_LIMIT: Duration = Duration::from_secs(5);
+const GLANCE: Duration = Duration::from_millis(10);
+/// Tokens to be seen for the first time: more than the fastest server introspects in one measurement.
+const FIRST_SIGHTS: usize = 150_000;
+
+/// What a row is compared with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Floor {
+    /// The bytes alone: nothing is signed, nothing is kept.
+    Echo,
+    /// The request on disk in a group.
+    Kept,
+    /// One signature, and the request on disk in a group.
+    Signed,
+    /// Two requests: a redirect whose code is kept, then tokens that are signed and kept.
+    KeptThenSigned,
+}
+
+/// One row before it is measured.
+struct Plan {
+    name: &'static str,
+    /// ES of whole-server processor time; issue 3.
+    target: f64,
+    connections: usize,
+    keep_tokens: usize,
+    floor: Floor,
+    work: Value,
+}
+
+/// Measures every wanted row and puts it into the report.
+pub(super) fn measure(
+    bench: &Bench,
+    house: &House,
+    portico: &Portico,
+    stage: &Stage,
+    wanted: &dyn Fn(&str) -> bool,
+    report: &mut Report,
+) -> Result<()> {
+    let floor = FloorServer::start(bench)?;
+    let mut grants = stage.grants.clone();
+    for connections in [16, 128] {
+        let name = if connections == 16 { "refresh, 16 connections" } else { "refresh, 128 connections" };
+        let target = if connections == 16 { 5.5 } else { 4.5 };
+        let work = json!({ "refresh": { "grants": grants } });
+        let plan = Plan { name, target, connections, keep_tokens: 0, floor: Floor::Signed, work };
+        if let Some(figures) = row(bench, house, portico, &floor, plan, wanted, report)? {
+            grants = figures.grants;
+        }
+    }
+    for plan in others(house, stage) {
+        row(bench, house, portico, &floor, plan, wanted, report)?;
+    }
+    if wanted("introspection") {
+        let work = json!({ "refresh": { "grants": stage.confidential_grants } });
+        let load = Load { authority: &house.authority, pid: portico.pid(), connections: 32, keep_tokens: FIRST_SIGHTS, work };
+        let fresh = drive(bench, &load)?.tokens;
+        let requests: Vec<String> = fresh.iter().map(|token| introspection(house, stage, token)).collect();
+        let work = json!({ "each": { "requests": requests, "status": 200 } });
+        let plan = Plan { name: "introspection, first sight", target: 4.8, connections: 16, keep_tokens: 0, floor: Floor::Echo, work };
+        row(bench, house, portico, &floor, plan, wanted, report)?;
+    }
+    Ok(())
+}
+
+fn others(house: &House, stage: &Stage) -> Vec<Plan> {
+    let plan = |name, target, floor, work| Plan { name, target, connections: 16, keep_tokens: 0, floor, work };
+    let same = |request: String, status: u16| json!({ "same": { "request": request, "status": status } });
+    let get = |target: &str| same(format!("GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", house.authority), 200);
+    let registration = post(house, "/register", "application/json", "", &registration_body("Bench", KNOWN_REDIRECT, "none"));
+    vec![
+        plan("code and PKCE grant (two requests)", 7.5, Floor::KeptThenSigned, json!({ "code": { "journeys": stage.journeys } })),
+        plan("registration", 5.5, Floor::Kept, same(registration, 201)),
+        plan("introspection, seen before", 1.15, Floor::Echo, same(introspection(house, stage, &stage.confidential_token), 200)),
+        plan("authorization server metadata", 1.1, Floor::Echo, get("/.well-known/oauth-authorization-server")),
+        plan("JWKS", 1.1, Floor::Echo, get("/jwks.json")),
+        plan("tools/call (2026-07-28)", 3.5, Floor::Echo, same(tool_call(house, stage), 200)),
+    ]
+}
+
+fn row(
+    bench: &Bench,
+    house: &House,
+    portico: &Portico,
+    floor: &FloorServer,
+    plan: Plan,
+    wanted: &dyn Fn(&str) -> bool,
+    report: &mut Report,
+) -> Result<Option<Figures>> {
+    if !wanted(plan.name) {
+        return Ok(None);
+    }
+    let load = Load {
+        authority: &house.authority,
+        pid: portico.pid(),
+        connections: plan.connections,
+        keep_tokens: plan.keep_tokens,
+        work: plan.work,
+    };
+    let figures = drive(bench, &load).map_err(|error| format!("{}: {error}", plan.name))?;
+    let signature = signature_ns(bench)?;
+    let floor_us = floor.cost_us(bench, plan.floor, plan.connections, &figures)?;
+    say(&format!("  {}: {:.1} µs, {:.2} ES, floor {floor_us:.1} µs", plan.name, figures.cpu_us(), figures.cpu_us() * 1000.0 / signature));
+    report.signature_ns.push(signature);
+    report.rows.push(Row { name: plan.name.to_owned(), target: plan.target, figures: figures.clone(), signature_ns: signature, floor_us });
+    Ok(Some(figures))
+}
+
+fn post(house: &House, path: &str, content_type: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {content_type}\r\n{headers}content-length: {length}\r\n\r\n{body}",
+        house.authority
+    )
+}
+
+fn introspection(house: &House, stage: &Stage, token: &str) -> String {
+    let authorization = stage.confidential.authorization.as_deref().unwrap_or_default();
+    let headers = format!("authorization: {authorization}\r\naccept: application/json\r\n");
+    post(house, "/introspect", "application/x-www-form-urlencoded", &headers, &format!("token={token}"))
+}
+
+/// A call on the stateless wire of 2026-07-28: no session, the mirrored headers, the same facts in `_meta`.
+fn tool_call(house: &House, stage: &Stage) -> String {
+    let body = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": "echo",
+            "arguments": { "message": "hello" },
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+            },
+        },
+    })
+    .to_string();
+    let headers = format!(
+        "accept: application/json, text/event-stream\r\nauthorization: Bearer {}\r\nmcp-protocol-version: 2026-07-28\r\n\
+         mcp-method: tools/call\r\nmcp-name: echo\r\n",
+        stage.access_token
+    );
+    post(house, "/mcp", "application/json", &headers, &body)
+}
+
+/// The floor's process; it ends with this value.
+struct FloorServer {
+    child: Child,
+    authority: String,
+    _folder: tempfile::TempDir,
+}
+
+impl FloorServer {
+    fn start(bench: &Bench) -> Result<Self> {
+        let authority = format!("127.0.0.1:{}", free_port()?);
+        let folder = tempfile::tempdir()?;
+        let log = File::create(run::log_file("bench-floor")?)?;
+        let child = machine::on_core(bench.server_core, &bench.floor)
+            .args(["serve", &authority])
+            .arg(folder.path().join("kept"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let floor = Self { child, authority, _folder: folder };
+        let started = Instant::now();
+        while started.elapsed() < START_LIMIT {
+            let answer = Connection::open(&floor.authority).and_then(|mut connection| connection.send(Ask::get("/echo/1")));
+            if answer.is_ok() {
+                return Ok(floor);
+            }
+            thread::sleep(GLANCE);
+        }
+        Err("the floor gave no answer".into())
+    }
+
+    /// Processor time of the floor for as many bytes in and out as the row had.
+    fn cost_us(&self, bench: &Bench, floor: Floor, connections: usize, row: &Figures) -> Result<f64> {
+        let (asked, answered) = (row.request_bytes, row.answer_bytes);
+        match floor {
+            Floor::Echo => self.one(bench, "echo", connections, asked, answered),
+            Floor::Kept => self.one(bench, "kept", connections, asked, answered),
+            Floor::Signed => self.one(bench, "signed", connections, asked, answered),
+            Floor::KeptThenSigned => {
+                let redirect = self.one(bench, "kept", connections, asked / 2, answered / 2)?;
+                Ok(redirect + self.one(bench, "signed", connections, asked / 2, answered / 2)?)
+            }
+        }
+    }
+
+    fn one(&self, bench: &Bench, path: &str, connections: usize, request_bytes: u64, answer_bytes: u64) -> Result<f64> {
+        // What HTTP itself needs around the body, on both ways.
+        const HEAD_BYTES: u64 = 120;
+        let body = "x".repeat(usize::try_from(request_bytes.saturating_sub(HEAD_BYTES))?);
+        let length = body.len();
+        let request = format!(
+            "POST /{path}/{} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
+            answer_bytes.saturating_sub(HEAD_BYTES),
+            self.authority,
+        );
+        let work = json!({ "same": { "request": request, "status": 200 } });
+        let load = Load { authority: &self.authority, pid: self.child.id(), connections, keep_tokens: 0, work };
+        Ok(drive(bench, &load)?.cpu_us())
+    }
+}
+
+impl Drop for FloorServer {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
