@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
 #[test]
 fn every_test_in_the_table_exists() {
     let table = read("README.md");
-    let named: Vec<_> = table.split('`').filter_map(|word| word.split_once("::")).filter(|(file, _)| !file.contains([' ', '('])).collect();
+    let named: Vec<_> = table.split('`').filter_map(|word| word.split_once("::")).filter(|(file, test)| !file.contains(' ') && !test.contains('(')).collect();
     assert!(named.len() > 100, "the table was not read");
     for (file, test) in named {
         let source = read(&format!("protocol/{file}.rs"));
