@@ -115,7 +115,14 @@ async fn refresh(app: &App, token: &str, client: &AuthenticatedClient) -> Result
     let now = app.clock.now();
     let is_newest = row.refresh_hash.as_ref() == Some(&oauth_types::TokenHash::of(token.as_bytes()));
     let expires = row.refresh_expires_at.unwrap_or(row.expires_at).min(row.expires_at);
-    if row.client_id != *client.id() || !is_newest || row.is_ended() || expires <= now {
+    if row.client_id != *client.id()
+        || !is_newest
+        || row.ended_at.is_some()
+        || row.client_ended
+        || row.subject_ended
+        || row.upstream_ended
+        || expires <= now
+    {
         return Ok(None);
     }
     let grant_id = row.grant_id.to_string();

@@ -132,7 +132,7 @@ impl HttpServiceFactory for Endpoint {
             let response = if cors == Cors::Open && *request.method() == Method::OPTIONS {
                 cors::preflight(&allow)
             } else {
-                let mut response = nobody_here(&request, RequestFault::MethodNotAllowed);
+                let mut response = refuse_path(&request, RequestFault::MethodNotAllowed);
                 response.headers_mut().insert(header::ALLOW, allow.clone());
                 response
             };
@@ -148,12 +148,17 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     let mut response = if cors::is_preflight(request.method(), request.headers()) {
         cors::preflight(&HeaderValue::from_static("GET, HEAD, OPTIONS"))
     } else {
-        nobody_here(&request, RequestFault::NotFound)
+        refuse_path(&request, RequestFault::NotFound)
     };
     Cors::Open.mark(response.headers_mut());
     response
 }
 
-fn nobody_here(request: &HttpRequest, fault: RequestFault) -> HttpResponse {
+/// The answer of an endpoint that covers many paths, for one that is none of its own.
+pub(crate) fn nobody_here(request: &HttpRequest) -> HttpResponse {
+    refuse_path(request, RequestFault::NotFound)
+}
+
+fn refuse_path(request: &HttpRequest, fault: RequestFault) -> HttpResponse {
     trace::draw(request, Refused::new(&Error::InvalidRequest(fault), Channel::Json))
 }

@@ -16,11 +16,7 @@ mod rotation;
 mod seal;
 mod verified;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -28,9 +24,10 @@ use bytes::Bytes;
 use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IssuerUrl, Timestamp, TokenFault, Ttl};
 use tokio::sync::Notify;
 
+pub(crate) use name::is_refresh_token;
 pub use rotation::Urgency;
+pub(crate) use seal::Purpose;
 pub use seal::SealingKeys;
-pub(crate) use seal::{MAC_BYTES, Purpose};
 
 use crate::{
     clock::Clock,
@@ -234,7 +231,8 @@ impl KeyStore {
     /// The store does not answer.
     pub async fn rotate(&self, urgency: Urgency) -> Result<String, KeyError> {
         self.refresh().await?;
-        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, self.0.clock.now());
+        let newest = self.0.set.load().rows.last().map(span);
+        let (begins, forgotten) = self.0.settings.schedule.ordered(urgency, newest, self.0.clock.now());
         let kid = self.bear(begins, forgotten).await?;
         tracing::info!(event = "key.rotated", key.id = %kid, "signing key `{kid}` signs from {} on", begins.0);
         Ok(kid)
@@ -279,7 +277,11 @@ impl KeyStore {
         tokio::spawn(async move {
             while let Some(keys) = inner.upgrade().map(KeyStore) {
                 if let Err(error) = keys.tend().await {
-                    tracing::warn!(event = "key.refresh_failed", error = &error as &dyn std::error::Error, "could not read signing keys again");
+                    tracing::warn!(
+                        event = "key.refresh_failed",
+                        error = &error as &dyn std::error::Error,
+                        "could not read signing keys again"
+                    );
                 }
                 drop(keys);
                 tokio::time::sleep(REFRESH_PAUSE).await;
