@@ -111,15 +111,17 @@ impl House {
         Ok(command)
     }
 
-    /// Starts the server and waits for its first answer.
-    pub(crate) fn open(&self) -> Result<Portico> {
-        self.open_with(self.command()?)
+    /// Starts the server and waits for nothing.
+    pub(crate) fn launch(&self) -> Result<Portico> {
+        let mut command = self.command()?;
+        let child = command.spawn().map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
+        Ok(Portico { child, ready_after: Duration::ZERO })
     }
 
-    fn open_with(&self, mut command: Command) -> Result<Portico> {
+    /// Starts the server and waits for its first answer.
+    pub(crate) fn open(&self) -> Result<Portico> {
         let started = Instant::now();
-        let child = command.spawn().map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
-        let mut portico = Portico { child, ready_after: Duration::ZERO };
+        let mut portico = self.launch()?;
         while started.elapsed() < START_LIMIT {
             if let Some(status) = portico.child.try_wait()? {
                 return Err(format!("portico ended with {status} at its start:\n{}", self.log_tail()).into());

@@ -56,7 +56,7 @@ impl Stage {
 }
 
 /// One whole journey; keeps the refresh token and returns the access token.
-fn grant(connection: &mut Connection, person: &mut Person, app: &App, grants: &mut Vec<Grant>) -> Result<String> {
+pub(super) fn grant(connection: &mut Connection, person: &mut Person, app: &App, grants: &mut Vec<Grant>) -> Result<String> {
     let receipt = person.allow(connection, app)?;
     let tokens = app.redeem(connection, &receipt)?.ok_or("a fresh code was refused")?;
     grants.push(Grant { client_id: app.client_id.clone(), refresh_token: tokens.refresh, authorization: app.authorization.clone() });
