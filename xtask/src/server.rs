@@ -31,7 +31,6 @@ pub(crate) struct House {
     pub(crate) username: &'static str,
     pub(crate) password: String,
     extra: Vec<String>,
-    settings: Vec<(String, String)>,
     core: Option<usize>,
 }
 
@@ -55,14 +54,16 @@ impl House {
             username: "alice",
             password: random::secret(PASSWORD_BYTES)?,
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
-            settings: Vec::new(),
             core: None,
         })
     }
 
-    /// A setting as the environment gives it (`AUTH__SECTION__KEY`).
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.settings.push((name.to_owned(), value.to_owned()));
+    /// Settings in a file of their own, as an operator gives them.
+    pub(crate) fn configure(&mut self, settings: &str) -> Result<()> {
+        let file = self.folder.path().join("portico.toml");
+        fs::write(&file, settings)?;
+        self.extra.extend(["--config".to_owned(), file.display().to_string()]);
+        Ok(())
     }
 
     /// The server will run on this core alone.
@@ -103,7 +104,6 @@ impl House {
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

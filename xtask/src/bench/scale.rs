@@ -102,7 +102,7 @@ fn real_grants(house: &House) -> Result<Vec<Grant>> {
     let mut person = Person::new(house.username, &house.password);
     let mut grants = Vec::new();
     for number in 0..REAL_APPS {
-        let app = App::register_as(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT, "none")?;
+        let app = App::register_for(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT)?;
         for _ in 0..REAL_GRANTS_PER_APP {
             prepare::grant(&mut connection, &mut person, &app, &mut grants)?;
         }
