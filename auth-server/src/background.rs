@@ -27,10 +27,15 @@ impl Background {
         let (stop, mut asked) = watch::channel(false);
         let task = tokio::spawn(async move {
             let mut ticks = 0_u32;
+            let mut tick = tokio::time::interval(EVERY);
             loop {
                 tokio::select! {
                     _ = asked.changed() => return,
-                    () = tokio::time::sleep(EVERY) => {}
+                    () = app.keys.unknown_key() => {
+                        tend_keys(&app).await;
+                        continue;
+                    }
+                    _ = tick.tick() => {}
                 }
                 ticks = ticks.wrapping_add(1);
                 tend_keys(&app).await;

@@ -4,54 +4,52 @@
 //! for itself alone. An unknown token is answered like a known one (§2.2), and so is somebody else's: nobody learns here which tokens
 //! exist, and nobody ends what is not theirs (attack 43).
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
-use oauth_types::{ClientFault, Error, SealedName, Timestamp};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+use oauth_types::{ClientFault, Error, SealedName};
 
 use crate::{
-    App, access_token,
+    App, access_token, audit,
     client::auth::{self, AuthenticatedClient, Credentials},
     http::{
         extract::StrictForm,
         reply::{self, AsJson},
     },
     keys::is_refresh_token,
+    store::{EndReason, Ending, Trail},
 };
 
 /// `POST /revoke`
 pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsJson> {
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
+    let client = auth::prove(&app.store, app.clock.now(), Credentials::of(&request, &form)?).await?;
     let token = form.require("token")?;
     // §2.1: `token_type_hint` only speeds a search up; our tokens say themselves what they are.
     if is_refresh_token(token) {
         if let Ok(name) = app.keys.read_refresh(token) {
-            end_grant(&app, &client, &name).await?;
+            end_grant(&app, &client, &name, audit::trail(&request)).await?;
         }
     } else {
-        end_token(&app, &client, token).await?;
+        end_token(&app, &client, token, audit::trail(&request)).await?;
     }
     Ok(reply::empty())
 }
 
 /// Ends the grant that a refresh token belongs to. Any token of the family will do, an old one too: it is authentic, and who hands
 /// it back wants the connection gone.
-async fn end_grant(app: &App, client: &AuthenticatedClient, name: &SealedName) -> Result<(), Error> {
+async fn end_grant(app: &App, client: &AuthenticatedClient, name: &SealedName, trail: Trail) -> Result<(), Error> {
     let Some(row) = app.store.grant(&name.grant).await? else { return Ok(()) };
     if row.client_id != *client.id() {
         refused(client, &name.grant.to_string());
         return Ok(());
     }
-    let now = app.clock.now();
-    let ended = app.store.end(Ending::grant(name.grant, EndReason::RevokedByClient, now)).await?;
-    if ended {
+    let ending = Ending::grant(name.grant, EndReason::RevokedByClient, app.clock.now()).by(trail);
+    if app.store.end(ending).await? {
         tracing::info!(event = "grant.ended", client.id = %client.id(), grant.id = %name.grant, "`{}` gave its grant back", client.id());
     }
     Ok(())
 }
 
 /// Ends one access token. A token that is not good any more needs no ending.
-async fn end_token(app: &App, client: &AuthenticatedClient, token: &str) -> Result<(), Error> {
+async fn end_token(app: &App, client: &AuthenticatedClient, token: &str, trail: Trail) -> Result<(), Error> {
     let claims = match access_token::good(&app.keys, &app.store, token) {
         Ok(claims) => claims,
         Err(Error::InvalidToken(_)) => return Ok(()),
@@ -61,7 +59,8 @@ async fn end_token(app: &App, client: &AuthenticatedClient, token: &str) -> Resu
         refused(client, &claims.grant_id);
         return Ok(());
     }
-    app.store.end(Ending::token(&claims, EndReason::RevokedByClient, app.clock.now())).await?;
+    let Some(ending) = Ending::token(&claims, EndReason::RevokedByClient, app.clock.now()) else { return Ok(()) };
+    app.store.end(ending.by(trail)).await?;
     tracing::info!(event = "token.revoked", client.id = %client.id(), grant.id = %claims.grant_id, "`{}` gave an access token back", client.id());
     Ok(())
 }

@@ -21,7 +21,9 @@ export async function readResults(folder, prefix) {
   for (const entry of await readdir(folder).catch(() => [])) {
     const scenario = new RegExp(`^${prefix}-(.+)-\\d{4}-\\d\\d-\\d\\dT[\\d-]+Z$`).exec(entry)?.[1];
     if (!scenario) continue;
-    results.set(scenario, JSON.parse(await readFile(path.join(folder, entry, 'checks.json'), 'utf8')));
+    // A scenario that broke down leaves a folder without a result: it stays unknown, and unknown is not passed.
+    const checks = await readFile(path.join(folder, entry, 'checks.json'), 'utf8').catch(() => undefined);
+    if (checks) results.set(scenario, JSON.parse(checks));
   }
   return results;
 }

@@ -1,6 +1,7 @@
 // Runs every real client against one running Portico and prints a line for each: `ok NAME` or `not ok NAME: why`.
 //
-// PORTICO_ORIGIN, PORTICO_USER, PORTICO_PASSWORD say where and who; PORTICO_PYTHON is the interpreter with the SDK.
+// PORTICO_ORIGIN, PORTICO_USER, PORTICO_PASSWORD say where and who; PORTICO_PYTHON_1 and _2 are
+// interpreters, each with that line of the Python SDK.
 // Arguments name the journeys to run; none means all.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -11,21 +12,22 @@ import { decide, freshPerson, openChromium } from './lib/browser.mjs';
 const JOURNEY_TIMEOUT_MS = 120_000;
 
 const { PORTICO_ORIGIN: origin, PORTICO_USER: username, PORTICO_PASSWORD: password } = process.env;
-const python = process.env.PORTICO_PYTHON ?? 'python3';
+const { PORTICO_PYTHON_1: python1, PORTICO_PYTHON_2: python2 } = process.env;
 const client = (name) => fileURLToPath(new URL(`clients/${name}`, import.meta.url));
 const JOURNEYS = [
   { name: 'typescript-sdk-1', command: [process.execPath, client('typescript-1.mjs')] },
   { name: 'typescript-sdk-2-legacy', command: [process.execPath, client('typescript-2.mjs')], era: 'legacy' },
   { name: 'typescript-sdk-2-modern', command: [process.execPath, client('typescript-2.mjs')], era: 'modern' },
-  { name: 'python-sdk-legacy', command: [python, client('python.py')], era: 'legacy' },
-  { name: 'python-sdk-modern', command: [python, client('python.py')], era: 'modern' },
+  { name: 'python-sdk-1', command: [python1, client('python-1.py')] },
+  { name: 'python-sdk-2-legacy', command: [python2, client('python-2.py')], era: 'legacy' },
+  { name: 'python-sdk-2-modern', command: [python2, client('python-2.py')], era: 'modern' },
   { name: 'mcp-remote', command: [process.execPath, client('mcp-remote.mjs')] },
 ];
 
 /** Starts the client, sends a person to every address it names, and resolves when it has ended well. */
 async function travel(browser, { command: [program, ...args], era }) {
   const child = spawn(program, args, {
-    env: { ...process.env, PORTICO_MCP_URL: `${origin}/mcp`, PORTICO_ERA: era ?? '' },
+    env: { ...process.env, PORTICO_MCP_URL: `${origin}/mcp`, PORTICO_ERA: era ?? '', PYTHONDONTWRITEBYTECODE: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const complaints = [];

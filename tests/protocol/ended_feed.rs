@@ -67,7 +67,7 @@ async fn a_stranger_does_not_read_the_feed() {
     assert_eq!(stranger.get("/ended?after=0").await.status, 401);
     let documents = stage.documents();
     let wrong = stranger.get("/ended?after=0").basic(&documents.id, "wrong").await;
-    expect::refused(&wrong, "invalid_client", "client_secret_mismatch");
+    expect::refused(&wrong, "invalid_client", "secret_mismatch");
     let client = stranger.get("/ended?after=0").basic(&app.id, app.known_secret()).await;
     expect::refused(&client, "unauthorized_client", "not_a_resource_server");
     assert_eq!(documents.ended_after(0).await.status, 200);

@@ -63,7 +63,7 @@ async fn too_many_or_too_long_parameters_are_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let many: Vec<(String, String)> = (0..200).map(|number| (format!("p{number}"), "x".to_owned())).collect();
-    expect::refused(&app.token_request(&many).await, "invalid_request", "too_many_parameters");
+    expect::refused(&app.token_request(&many).await, "invalid_request", "parameters_too_many");
     let long = "x".repeat(10_000);
     let answer = app.refresh(&long).await;
     let error = answer.json()["error"].as_str().unwrap().to_owned();
@@ -98,10 +98,10 @@ async fn a_registration_has_limits() {
     let stage = Stage::rise().await;
     let uris = |count: usize| (0..count).map(|number| format!("https://app.example/{number}")).collect::<Vec<_>>();
     for (member, value, code, reason) in [
-        ("redirect_uris", json!(uris(1000)), "invalid_client_metadata", "metadata_too_many_redirect_uris"),
+        ("redirect_uris", json!(uris(1000)), "invalid_client_metadata", "redirect_uris_too_many"),
         ("redirect_uris", json!([format!("https://app.example/{}", "x".repeat(4000))]), "invalid_redirect_uri", "redirect_too_long"),
-        ("client_name", json!("n".repeat(1000)), "invalid_client_metadata", "metadata_name_too_long"),
-        ("client_uri", json!(format!("https://app.example/{}", "x".repeat(4000))), "invalid_client_metadata", "metadata_too_long"),
+        ("client_name", json!("n".repeat(1000)), "invalid_client_metadata", "name_too_long"),
+        ("client_uri", json!(format!("https://app.example/{}", "x".repeat(4000))), "invalid_client_metadata", "member_too_long"),
     ] {
         let mut metadata = Stage::usual_registration();
         metadata[member] = value;
@@ -132,7 +132,7 @@ async fn a_flood_of_registrations_is_slowed_down() {
         stage.public_app().await;
     }
     let answer = stage.register(&Stage::usual_registration()).await;
-    expect::refused_with(&answer, 429, "temporarily_unavailable", "too_many_requests");
+    expect::refused_with(&answer, 429, "temporarily_unavailable", "rate_limited");
     let wait: u32 = answer.header_or_empty("retry-after").parse().expect("seconds");
     assert!((1..=3600).contains(&wait));
     assert_eq!(stage.stranger().get("/.well-known/oauth-authorization-server").await.status, 200);

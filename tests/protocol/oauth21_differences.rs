@@ -22,7 +22,7 @@ async fn no_token_comes_through_the_browser() {
     for mode in ["fragment", "form_post", "query.jwt"] {
         let answer = app.journey().with("response_mode", mode).asks().await;
         assert!(!answer.header_or_empty("location").contains('#'), "{}", expect::told(&answer));
-        expect::redirected(&answer, CALLBACK, "invalid_request", "response_mode_not_query");
+        expect::redirected(&answer, CALLBACK, "invalid_request", "response_mode_unsupported");
     }
     let code = app.journey().with("response_mode", "query").until_code().await;
     Tokens::of(&app.redeem(&code).await);

@@ -14,7 +14,7 @@ async fn all_bad_codes_look_alike() {
     let (expired, used, foreign, unproven) = (app.code().await, app.code().await, other.code().await, app.code().await);
     Tokens::of(&app.redeem(&used).await);
     let answers = [
-        (app.redeem_with(&used, "code", "pco_unknown").await, "code_unknown"),
+        (app.redeem_with(&used, "code", "pco_unknown").await, "code_malformed"),
         (app.redeem(&used).await, "code_replayed"),
         (app.redeem(&foreign).await, "client_mismatch"),
         (app.redeem_with(&unproven, "code_verifier", &"w".repeat(43)).await, "verifier_mismatch"),
@@ -40,7 +40,7 @@ async fn all_bad_refresh_tokens_look_alike() {
     app.revoke(&ended.refresh).await;
     stage.advance(Ttl(121));
     let mut answers = vec![
-        (app.refresh("prt_unknown").await, "refresh_unknown"),
+        (app.refresh("prt_unknown").await, "refresh_malformed"),
         (app.refresh(&replayed.refresh).await, "refresh_reused"),
         (app.refresh(&foreign.refresh).await, "client_mismatch"),
         (app.refresh(&ended.refresh).await, "grant_ended"),
@@ -62,7 +62,7 @@ async fn all_bad_clients_look_alike() {
     let mut answers = Vec::new();
     for (id, secret, reason) in [
         ("nobody", "wrong", "client_unknown"),
-        (known.id.as_str(), "wrong", "client_secret_mismatch"),
+        (known.id.as_str(), "wrong", "secret_mismatch"),
         (deleted.id.as_str(), deleted.known_secret(), "client_deleted"),
     ] {
         let answer = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")]).basic(id, secret).await;

@@ -105,7 +105,7 @@ async fn a_made_up_code_is_refused() {
         format!("{}{last}", &real.code[..real.code.len() - 1])
     };
     for made_up in ["x", "pco_AAAA", "pco_", &flipped, &"A".repeat(512), "%00", "💥"] {
-        expect::refused(&app.redeem_with(&real, "code", made_up).await, "invalid_grant", "code_unknown");
+        expect::refused(&app.redeem_with(&real, "code", made_up).await, "invalid_grant", "code_malformed");
     }
     Tokens::of(&app.redeem(&real).await);
 }
@@ -255,7 +255,7 @@ async fn an_unknown_client_is_told_to_the_person() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     for unknown in ["nobody", "../../etc/passwd", "a b", &"x".repeat(200)] {
-        expect::page(&app.journey().with("client_id", unknown).asks().await, 400, "unknown_client_at_authorize");
+        expect::page(&app.journey().with("client_id", unknown).asks().await, 400, "client_unknown");
     }
     expect::page(&app.journey().without("client_id").asks().await, 400, "parameter_missing");
 }
@@ -327,7 +327,7 @@ async fn one_of_several_redirect_uris_must_be_named() {
     let mut metadata = Stage::usual_registration();
     metadata["redirect_uris"] = json!([CALLBACK, "https://app.example/cb"]);
     let app = stage.public_app_from(&metadata).await;
-    expect::page(&app.journey().without("redirect_uri").asks().await, 400, "redirect_ambiguous");
+    expect::page(&app.journey().without("redirect_uri").asks().await, 400, "redirect_missing");
     let code = app.journey().with("redirect_uri", "https://app.example/cb").until_code().await;
     Tokens::of(&app.redeem(&code).await);
 }
@@ -382,7 +382,7 @@ async fn a_person_may_say_no() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = app.journey().until_denied().await;
-    let query = expect::redirected(&answer, CALLBACK, "access_denied", "denied_by_person");
+    let query = expect::redirected(&answer, CALLBACK, "access_denied", "refused_by_person");
     assert_eq!(expect::one(&query, "state"), STATE);
 }
 

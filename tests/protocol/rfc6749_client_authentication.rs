@@ -45,7 +45,7 @@ async fn a_wrong_secret_is_refused() {
         } else {
             stage.stranger().post("/token", &with_client(app.redemption(&code), &app.id, Some("wrong"))).await
         };
-        expect::refused(&answer, "invalid_client", "client_secret_mismatch");
+        expect::refused(&answer, "invalid_client", "secret_mismatch");
         Tokens::of(&app.redeem(&code).await);
     }
 }
@@ -70,7 +70,7 @@ async fn a_confidential_client_cannot_leave_its_secret_out() {
         let app = stage.confidential_app(method).await;
         let code = app.code().await;
         let answer = stage.stranger().post("/token", &with_client(app.redemption(&code), &app.id, None)).await;
-        expect::refused(&answer, "invalid_client", "client_secret_missing");
+        expect::refused(&answer, "invalid_client", "secret_missing");
     }
 }
 
@@ -80,11 +80,11 @@ async fn a_secret_counts_only_in_the_registered_place() {
     let stage = Stage::rise().await;
     let basic = stage.confidential_app("client_secret_basic").await;
     let pairs = with_client(basic.redemption(&basic.code().await), &basic.id, basic.secret.as_deref());
-    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_method_mismatch");
+    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "method_mismatch");
 
     let post = stage.confidential_app("client_secret_post").await;
     let request = stage.stranger().post("/token", &post.redemption(&post.code().await));
-    expect::refused(&request.basic(&post.id, post.known_secret()).await, "invalid_client", "client_method_mismatch");
+    expect::refused(&request.basic(&post.id, post.known_secret()).await, "invalid_client", "method_mismatch");
 }
 
 /// RFC 6749 §2.3: a client registered without credentials has none to show.
@@ -114,7 +114,7 @@ async fn two_authentications_at_once_are_refused() {
     let app = stage.confidential_app("client_secret_basic").await;
     let pairs = with_client(app.redemption(&app.code().await), &app.id, app.secret.as_deref());
     let answer = stage.stranger().post("/token", &pairs).basic(&app.id, app.known_secret()).await;
-    expect::refused(&answer, "invalid_request", "two_client_authentications");
+    expect::refused(&answer, "invalid_request", "client_authentication_twice");
 }
 
 /// RFC 6749 §2.3.1: client_id in the body beside Basic is tolerated when it is the same client (the Python SDK sends it).
@@ -125,7 +125,7 @@ async fn a_client_id_beside_basic_must_be_the_same() {
     let code = app.code().await;
     let foreign = with_client(app.redemption(&code), &other.id, None);
     let answer = stage.stranger().post("/token", &foreign).basic(&app.id, app.known_secret()).await;
-    expect::refused(&answer, "invalid_request", "two_client_authentications");
+    expect::refused(&answer, "invalid_request", "client_authentication_twice");
     let own = with_client(app.redemption(&code), &app.id, None);
     Tokens::of(&stage.stranger().post("/token", &own).basic(&app.id, app.known_secret()).await);
 }
@@ -136,7 +136,7 @@ async fn a_request_of_nobody_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let answer = stage.stranger().post("/token", &app.redemption(&app.code().await)).await;
-    expect::refused(&answer, "invalid_client", "client_authentication_missing");
+    expect::refused(&answer, "invalid_client", "client_not_named");
 }
 
 /// RFC 7617 §2: credentials that cannot be read are refused as such.
@@ -170,7 +170,7 @@ async fn a_part_of_the_secret_is_not_the_secret() {
     let secret = app.known_secret();
     for wrong in [&secret[..secret.len() - 1], &format!("{secret}x"), &secret.to_uppercase(), &format!(" {secret}")] {
         let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &app.id), ("client_secret", wrong)];
-        expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_secret_mismatch");
+        expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "secret_mismatch");
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_confidential_client_refreshes_only_with_its_secret() {
     let app = stage.confidential_app("client_secret_post").await;
     let tokens = app.tokens().await;
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh), ("client_id", &app.id)];
-    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "client_secret_missing");
+    expect::refused(&stage.stranger().post("/token", &pairs).await, "invalid_client", "secret_missing");
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
 
@@ -113,7 +113,7 @@ async fn what_is_no_refresh_token_does_not_refresh() {
         format!("{}{last}", &tokens.refresh[..tokens.refresh.len() - 1])
     };
     for wrong in ["x", "prt_", "prt_AAAAAAAA", &tokens.access, &code.code, &flipped, &"A".repeat(400)] {
-        expect::refused(&app.refresh(wrong).await, "invalid_grant", "refresh_unknown");
+        expect::refused(&app.refresh(wrong).await, "invalid_grant", "refresh_malformed");
     }
     Tokens::of(&app.refresh(&tokens.refresh).await);
 }
@@ -161,7 +161,7 @@ async fn a_grant_lives_ninety_days_in_all() {
         tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
     }
     stage.advance(Ttl::days(2) + Ttl(1));
-    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_grant", "grant_expired");
+    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_grant", "refresh_expired");
 }
 
 /// RFC 6749 §1.5: what a disabled person allowed is refreshed no more.
@@ -183,5 +183,5 @@ async fn a_refresh_never_leads_to_a_page() {
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", &app.id)];
     let request = stage.stranger().request("POST", "/token").header("accept", "text/html");
     let answer = request.content("application/x-www-form-urlencoded", wire::form_text(&pairs)).await;
-    expect::refused(&answer, "invalid_grant", "refresh_unknown");
+    expect::refused(&answer, "invalid_grant", "refresh_malformed");
 }

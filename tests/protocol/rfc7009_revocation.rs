@@ -64,7 +64,7 @@ async fn who_cannot_prove_itself_revokes_nothing() {
     let app = stage.confidential_app("client_secret_basic").await;
     let tokens = app.tokens().await;
     let wrong = stage.stranger().post("/revoke", &[("token", &tokens.refresh)]).basic(&app.id, "wrong").await;
-    expect::refused(&wrong, "invalid_client", "client_secret_mismatch");
+    expect::refused(&wrong, "invalid_client", "secret_mismatch");
     let nobody = stage.stranger().post("/revoke", &[("token", &tokens.refresh)]).await;
     assert_eq!((nobody.status, nobody.json()["error"].as_str()), (401, Some("invalid_client")));
     Tokens::of(&app.refresh(&tokens.refresh).await);

@@ -58,7 +58,7 @@ async fn a_client_cannot_rename_itself_into_another() {
             replacement["client_id"] = id.into();
         }
         let answer = app.manage("PUT").json(&replacement).await;
-        expect::refused(&answer, "invalid_client_metadata", "metadata_client_id_mismatch");
+        expect::refused(&answer, "invalid_client_metadata", "client_id_mismatch");
     }
 }
 
@@ -75,7 +75,7 @@ async fn a_client_cannot_write_the_servers_members() {
     ] {
         let mut replacement = replacement_of(&app);
         replacement[member] = value;
-        expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_client_metadata", "metadata_forbidden_member");
+        expect::refused(&app.manage("PUT").json(&replacement).await, "invalid_client_metadata", "member_forbidden");
     }
     let answer = app.manage("PUT").json(&replacement_of(&app)).await;
     expect::ok(&answer);

@@ -34,7 +34,7 @@ async fn a_stranger_may_not_ask() {
     let answer = stranger.post("/introspect", &[("token", &tokens.access)]).await;
     assert_eq!((answer.status, &answer.json()["error"]), (401, &json!("invalid_client")));
     let wrong = stranger.post("/introspect", &[("token", &tokens.access)]).basic("documents", "wrong").await;
-    expect::refused(&wrong, "invalid_client", "client_secret_mismatch");
+    expect::refused(&wrong, "invalid_client", "secret_mismatch");
     assert!(wrong.header_or_empty("www-authenticate").starts_with("Basic"));
     // §2.1: the token itself is no permission to ask about it.
     let by_bearer = stranger.post("/introspect", &[("token", &tokens.access)]).bearer(&tokens.access).await;

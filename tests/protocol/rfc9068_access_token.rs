@@ -117,6 +117,20 @@ async fn a_rotation_of_keys_loses_nobody() {
     assert_ne!(kid(&before), kid(&after));
 }
 
+/// RFC 9068 §5: what a stolen key signed is believed no more, from the moment the operator says so.
+#[actix_web::test]
+async fn a_stolen_key_is_believed_no_more() {
+    let stage = Stage::rise().await;
+    let app = stage.public_app().await;
+    let before = app.tokens().await;
+    stage.operator().replaces_a_stolen_key().await;
+    assert!(!stage.documents().accepts(&before.access).await);
+    let kid = jwt::unverified(&before.access).header["kid"].clone();
+    assert!(stage.key_set().await["keys"].as_array().unwrap().iter().all(|key| key["kid"] != kid), "it is still published");
+    let after = Tokens::of(&app.refresh(&before.refresh).await);
+    assert!(stage.documents().accepts(&after.access).await);
+}
+
 /// RFC 9068 §2.1: the algorithm is the operator's choice among asymmetric ones.
 #[actix_web::test]
 async fn another_algorithm_is_used_when_it_is_set() {

@@ -27,8 +27,8 @@ async fn every_refusal_says_who_gave_it() {
         ("invalid_scope", "scope_malformed", app.journey().with("scope", "a\"b")),
         ("invalid_target", "resource_unknown", app.journey().with("resource", "https://other.example/mcp")),
         ("invalid_request", "parameter_repeated", app.journey().and("response_type", "code")),
-        ("request_not_supported", "request_object_sent", app.journey().and("request", "e30.e30.")),
-        ("request_uri_not_supported", "request_uri_sent", app.journey().and("request_uri", "urn:x")),
+        ("request_not_supported", "request_unsupported", app.journey().and("request", "e30.e30.")),
+        ("request_uri_not_supported", "request_uri_unsupported", app.journey().and("request_uri", "urn:x")),
         ("login_required", "login_required", app.journey().and("prompt", "none")),
     ];
     for (code, reason, mut journey) in refusals {
@@ -36,7 +36,7 @@ async fn every_refusal_says_who_gave_it() {
         assert_eq!(expect::one(&query, "iss"), ISSUER, "{code}");
     }
     let denied = app.journey().until_denied().await;
-    let query = expect::redirected(&denied, CALLBACK, "access_denied", "denied_by_person");
+    let query = expect::redirected(&denied, CALLBACK, "access_denied", "refused_by_person");
     assert_eq!(expect::one(&query, "iss"), ISSUER);
 }
 

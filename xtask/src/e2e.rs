@@ -9,7 +9,7 @@ use crate::run::step;
 use crate::server::House;
 use crate::{Result, setup, workspace};
 
-/// Six journeys of at most two minutes.
+/// Seven journeys of at most two minutes.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Starts a Portico and sends the journeys through it.
@@ -18,7 +18,7 @@ pub(crate) fn run(binary: &Path, journeys: &[String]) -> Result<Tally> {
     let house = House::build("e2e", binary, &[])?;
     let portico = house.open()?;
     let mut clients = Command::new("node");
-    clients.arg("tests/e2e/run.mjs").args(journeys).env("PORTICO_PYTHON", &parts.python);
+    clients.arg("tests/e2e/run.mjs").args(journeys).env("PORTICO_PYTHON_1", &parts.pythons[0]).env("PORTICO_PYTHON_2", &parts.pythons[1]);
     let tally = script("real clients", &mut clients, &house, &parts, LIMIT)?;
     portico.stop()?;
     Ok(tally)

@@ -75,7 +75,13 @@ mod tests {
     #[test]
     fn a_state_comes_back_byte_for_byte() {
         for state in ["a+b/c==", "a b&c=d", "ä€", "%2F", "\u{7f}~!*'()"] {
-            assert_eq!(parameters(&sent("https://claude.ai/cb", Some(state))).into_iter().find(|(name, _)| name == "state").map(|(_, value)| value), Some(state.to_owned()));
+            assert_eq!(
+                parameters(&sent("https://claude.ai/cb", Some(state)))
+                    .into_iter()
+                    .find(|(name, _)| name == "state")
+                    .map(|(_, value)| value),
+                Some(state.to_owned())
+            );
         }
     }
 
@@ -83,7 +89,9 @@ mod tests {
     #[test]
     fn a_query_of_the_redirect_uri_stays_and_schemes_of_apps_work() {
         assert!(sent("https://app.example/cb?keep=1", None).starts_with("https://app.example/cb?keep=1&code="));
-        assert!(sent("cursor://anysphere.cursor-mcp/oauth/callback", None).starts_with("cursor://anysphere.cursor-mcp/oauth/callback?code="));
+        assert!(
+            sent("cursor://anysphere.cursor-mcp/oauth/callback", None).starts_with("cursor://anysphere.cursor-mcp/oauth/callback?code=")
+        );
         assert!(sent("http://127.0.0.1:33418/", None).starts_with("http://127.0.0.1:33418/?code="));
     }
 

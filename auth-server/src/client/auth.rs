@@ -6,12 +6,17 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderValue;
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
 use base64::{Engine as _, alphabet, engine};
 use oauth_types::{ClientFault, ClientId, ClientSecret, Error, RequestFault, Timestamp, TokenHash};
 
+use super::GrantType;
 use crate::{
     config::ResourceServer,
+    http::extract::StrictForm,
     store::{AuthMethod, ClientRow, Store},
 };
 
@@ -63,6 +68,11 @@ impl AuthenticatedClient {
         &self.row
     }
 
+    /// Did it register for this grant?
+    pub(crate) fn may_use(&self, grant: GrantType) -> bool {
+        self.row.grant_types.iter().any(|registered| registered == grant.as_str())
+    }
+
     /// Did it prove anything? A public client only says who it is.
     pub(crate) fn is_confidential(&self) -> bool {
         self.row.auth_method != AuthMethod::None
@@ -70,6 +80,14 @@ impl AuthenticatedClient {
 }
 
 impl Credentials {
+    /// What this request says, in its header and its form.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn of(request: &HttpRequest, form: &StrictForm) -> Result<Self, Error> {
+        Self::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))
+    }
+
     /// Puts header and body together.
     ///
     /// # Errors
@@ -127,10 +145,8 @@ fn basic_pair(header: &HeaderValue) -> Result<Option<Credentials>, Error> {
     let text = String::from_utf8(decoded).map_err(|_| malformed())?;
     // RFC 7617 §2: the first colon divides; a secret may contain more of them.
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    let secret = (!secret.is_empty()).then(|| Readings {
-        raw: ClientSecret::new(secret.to_owned()),
-        decoded: form_decoded(secret).map(ClientSecret::new),
-    });
+    let secret = (!secret.is_empty())
+        .then(|| Readings { raw: ClientSecret::new(secret.to_owned()), decoded: form_decoded(secret).map(ClientSecret::new) });
     Ok(Some(Credentials {
         ids: Readings { raw: id.to_owned(), decoded: form_decoded(id) },
         // A public client that sends its id with an empty secret proves nothing and claims nothing.
@@ -262,7 +278,7 @@ mod tests {
     /// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
     #[test]
     fn two_proofs_at_once_are_an_invalid_request() {
-        let two = Err((400, "two_client_authentications"));
+        let two = Err((400, "client_authentication_twice"));
         assert_eq!(read(&[basic("app", SECRET)], None, Some(SECRET)).map(drop), two);
         assert_eq!(read(&[basic("app", SECRET)], Some("app"), Some(SECRET)).map(drop), two);
         assert_eq!(read(&[basic("app", SECRET), basic("app", SECRET)], None, None).map(drop), two);
@@ -306,7 +322,7 @@ mod tests {
         let wrong = confidential(AuthMethod::SecretBasic);
         let verdicts = [None, Some(&deleted), Some(&wrong)].map(|row| judge(row, &presented, NOW).unwrap_err());
         assert_eq!(verdicts.map(|fault| fault.reason()), ["client_unknown", "client_deleted", "secret_mismatch"]);
-        let outside = verdicts.map(|fault| (Error::InvalidClient(fault).code(), Error::InvalidClient(fault).status(), fault.description()));
+        let outside = verdicts.map(Error::InvalidClient).map(|error| (error.code(), error.status(), error.description()));
         assert!(outside.iter().all(|seen| *seen == outside[0]));
     }
 

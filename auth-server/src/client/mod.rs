@@ -52,3 +52,33 @@ impl GrantType {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use oauth_types::{RedirectUri, Timestamp};
+
+    use super::*;
+    use crate::store::{AuthMethod, ClientKind};
+
+    /// A public client as registration makes it.
+    pub(crate) fn row(id: &str) -> ClientRow {
+        ClientRow {
+            client_id: ClientId::parse(id).unwrap(),
+            name: "App".to_owned(),
+            kind: ClientKind::Registered,
+            redirect_uris: vec![RedirectUri::parse("https://app.example/cb").unwrap()],
+            auth_method: AuthMethod::None,
+            secret_hash: None,
+            secret_expires_at: None,
+            grant_types: GrantType::ALL.map(|grant| grant.as_str().to_owned()).to_vec(),
+            scope: None,
+            registration_token_hash: None,
+            metadata: serde_json::Value::Null,
+            metadata_digest: String::new(),
+            created_at: Timestamp(0),
+            last_used_at: None,
+            ended_at: None,
+            ended_before: None,
+        }
+    }
+}

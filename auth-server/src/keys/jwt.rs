@@ -61,7 +61,9 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, KeyError>
     let random = SystemRandom::new();
     let failed = |_| KeyError::Crypto("could not make a key pair");
     Ok(match algorithm {
-        SigningAlgorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(failed)?.as_ref().to_vec(),
+        SigningAlgorithm::Es256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(failed)?.as_ref().to_vec()
+        }
         // Version 1 of the form: josekit does not read version 2.
         SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map_err(failed)?.as_ref().to_vec(),
         SigningAlgorithm::Rs256 => {
@@ -114,8 +116,7 @@ impl SigningKey {
     pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         let mut payload = Vec::with_capacity(CLAIMS_BYTES_TYPICAL);
         serde_json::to_writer(&mut payload, claims).map_err(|_| KeyError::Crypto("could not write claims"))?;
-        let mut token =
-            String::with_capacity(self.prefix.len() + payload.len().div_ceil(3) * 4 + 1 + SIGNATURE_CHARACTERS_TYPICAL);
+        let mut token = String::with_capacity(self.prefix.len() + payload.len().div_ceil(3) * 4 + 1 + SIGNATURE_CHARACTERS_TYPICAL);
         token.push_str(&self.prefix);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let failed = |_| KeyError::Crypto("could not sign");

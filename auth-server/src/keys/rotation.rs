@@ -42,10 +42,12 @@ impl Schedule {
     }
 
     /// A new key because somebody said so: when it begins, and when the keys before it are forgotten.
-    pub(super) fn ordered(self, urgency: Urgency, now: Timestamp) -> (Timestamp, Timestamp) {
+    pub(super) fn ordered(self, urgency: Urgency, newest: Option<Span>, now: Timestamp) -> (Timestamp, Timestamp) {
         match urgency {
             Urgency::Announced => {
-                let begins = now + self.publish_before;
+                // After every other key, announced ones too: of two keys the one that begins later signs.
+                let after_others = newest.map_or(now, |newest| newest.active_from + Ttl(1));
+                let begins = after_others.max(now + self.publish_before);
                 (begins, self.forgotten(begins))
             }
             Urgency::Compromised => (now, now),
@@ -100,8 +102,16 @@ mod tests {
 
     #[test]
     fn a_key_in_wrong_hands_is_forgotten_at_once() {
-        assert_eq!(SCHEDULE.ordered(Urgency::Compromised, Timestamp(7)), (Timestamp(7), Timestamp(7)));
-        assert_eq!(SCHEDULE.ordered(Urgency::Announced, Timestamp(7)), (Timestamp(107), Timestamp(157)));
+        let announced = Some(span(50, None));
+        assert_eq!(SCHEDULE.ordered(Urgency::Compromised, announced, Timestamp(7)), (Timestamp(7), Timestamp(7)));
+        assert_eq!(SCHEDULE.ordered(Urgency::Announced, announced, Timestamp(7)), (Timestamp(107), Timestamp(157)));
+    }
+
+    #[test]
+    fn a_key_that_is_ordered_begins_after_every_other() {
+        let announced = Some(span(500, None));
+        assert_eq!(SCHEDULE.ordered(Urgency::Announced, announced, Timestamp(7)).0, Timestamp(501));
+        assert_eq!(SCHEDULE.ordered(Urgency::Announced, None, Timestamp(7)).0, Timestamp(107));
     }
 
     proptest! {

@@ -232,9 +232,8 @@ fn bound(id: u8, purpose: Purpose, about: &[u8]) -> Vec<u8> {
 /// Text of a seal: base64url of key id, nonce, ciphertext, tag.
 fn seal_with(key: &RandomizedNonceKey, id: u8, purpose: Purpose, about: &[u8], plain: &[u8]) -> Result<String, KeyError> {
     let mut body = plain.to_vec();
-    let nonce = key
-        .seal_in_place_append_tag(Aad::from(bound(id, purpose, about)), &mut body)
-        .map_err(|_| KeyError::Crypto("could not seal"))?;
+    let nonce =
+        key.seal_in_place_append_tag(Aad::from(bound(id, purpose, about)), &mut body).map_err(|_| KeyError::Crypto("could not seal"))?;
     let mut whole = Vec::with_capacity(1 + NONCE_LEN + body.len());
     whole.push(id);
     whole.extend_from_slice(nonce.as_ref());
@@ -286,7 +285,8 @@ fn make(path: &Path) -> Result<(), KeyError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_folder(folder).map_err(wrong)?;
     let draft = folder.join(secret::fresh_text::<9>(".sealing-key-"));
-    let written = write_private(&draft, &format!("# Sealing keys of Portico: the first line is in use, older lines only open.\n{}", fresh_line(1)));
+    let written =
+        write_private(&draft, &format!("# Sealing keys of Portico: the first line is in use, older lines only open.\n{}", fresh_line(1)));
     // A link does not replace: whoever comes second keeps the key of the first.
     let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
     // The draft is gone in any case; if it cannot be removed, the next line's error is the one to tell.
@@ -316,8 +316,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A line of a sealing key file.
+    pub(in crate::keys) fn line(id: u8) -> String {
+        fresh_line(id)
+    }
 
     fn two() -> (SealingKeys, SealingKeys) {
         let (old, new) = (fresh_line(1), fresh_line(2));

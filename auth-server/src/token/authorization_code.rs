@@ -12,14 +12,14 @@ use crate::{
     App,
     client::{GrantType, auth::AuthenticatedClient},
     referee,
-    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
+    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts, Trail},
 };
 
 /// The first refresh token of a grant.
 const FIRST_GENERATION: u32 = 1;
 
 /// Redeems a code: judged, applied and on disk when this returns.
-pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>) -> Result<Granted, Error> {
+pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>, trail: Trail) -> Result<Granted, Error> {
     let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION));
@@ -36,12 +36,14 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
             },
             refresh: refresh.as_ref().map(|token| NewRefresh { hash: token.hash(), expires_at: now + app.config.lifetimes.refresh_token }),
             judge,
+            trail,
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::CodeReplayed)) = &outcome {
         tracing::warn!(event = "code.replayed", client.id = %client.id(), grant.id = %name.grant, "a code of `{}` came a second time: its grant ended", client.id());
     }
-    Ok(Granted::of(outcome?, None, refresh))
+    let row = outcome?;
+    Ok(Granted { scope: row.scope.clone(), row, refresh })
 }
 
 /// May this request redeem this code? Pure: no I/O, no clock of its own, nothing is written here. The order matters: proof first,
@@ -129,6 +131,7 @@ mod tests {
             },
             refresh: None,
             judge,
+            trail: Trail::default(),
         }
     }
 
@@ -139,10 +142,13 @@ mod tests {
     }
 
     fn reason(row: &GrantRow, asked: &Redemption) -> &'static str {
-        judge(row, asked, NOW).map_or_else(|error| error.reason(), |verdict| match verdict {
-            Redeem::Good => "good",
-            Redeem::Replay => "replay",
-        })
+        judge(row, asked, NOW).map_or_else(
+            |error| error.reason(),
+            |verdict| match verdict {
+                Redeem::Good => "good",
+                Redeem::Replay => "replay",
+            },
+        )
     }
 
     /// RFC 6749 §4.1.3.
@@ -157,9 +163,15 @@ mod tests {
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = None)), "good");
         let resource = |uri: &str| ResourceUri::parse(uri).ok();
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.resource = resource("https://mcp.example.com/mcp"))), "good");
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://app.example/other".to_owned()))),
+            "redirect_mismatch"
+        );
         // RFC 6749 §3.1.2.3: as strings. A URL parser would call this one equal.
-        assert_eq!(reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))), "redirect_mismatch");
+        assert_eq!(
+            reason(&grant(), &with(|asked| asked.presented.redirect_uri = Some("https://APP.example/cb".to_owned()))),
+            "redirect_mismatch"
+        );
         let other = judge(&grant(), &with(|asked| asked.presented.resource = resource("https://other.example.com/mcp")), NOW);
         assert_eq!(other.unwrap_err().code(), "invalid_target");
     }

@@ -4,9 +4,9 @@
 //! granted comes in, text goes out. It runs after the commit and outside the writer, so that a signature never holds up another's
 //! transaction. A token is never stored: it names its grant, and what ends is the grant.
 
-use oauth_types::{AccessClaimsRef, Error, GrantId, RefreshTokenSecret, Scope, Timestamp, Ttl};
+use oauth_types::{AccessClaimsRef, Error, RefreshTokenSecret, Scope, Timestamp, Ttl};
 
-use crate::{keys::KeyStore, secret};
+use crate::{keys::KeyStore, secret, store::GrantRow};
 
 /// 128 bits: two tokens never share a `jti`.
 const JTI_BYTES: usize = 16;
@@ -15,44 +15,40 @@ const ENVELOPE_BYTES: usize = 120;
 
 /// The result of any grant: what it allows, to whom, for what.
 pub(super) struct Granted {
-    pub(super) grant_id: GrantId,
-    pub(super) client_id: String,
-    pub(super) subject: String,
-    /// RFC 8707: the audience, one.
-    pub(super) resource: String,
+    pub(super) row: GrantRow,
     /// What this access token carries; a refresh may ask for less than was granted.
     pub(super) scope: Scope,
-    pub(super) upstream_session: Option<String>,
-    pub(super) auth_time: Option<i64>,
     /// `None` for a client that did not register for refreshing.
     pub(super) refresh: Option<RefreshTokenSecret>,
 }
 
 /// Who issues, and for how long.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Terms<'a> {
     pub(super) issuer: &'a str,
     pub(super) lifetime: Ttl,
-    /// Nothing made from a grant outlives it.
-    pub(super) grant_ends: Timestamp,
 }
 
 /// Signs an access token and writes the answer that carries it.
-pub(super) fn answer(keys: &KeyStore, terms: &Terms<'_>, granted: &Granted, now: Timestamp) -> Result<Vec<u8>, Error> {
-    let expires = (now + terms.lifetime).min(terms.grant_ends);
-    let grant_id = granted.grant_id.to_string();
+pub(super) fn answer(keys: &KeyStore, terms: Terms<'_>, granted: &Granted, now: Timestamp) -> Result<Vec<u8>, Error> {
+    let row = &granted.row;
+    // Nothing made from a grant outlives it.
+    let expires = (now + terms.lifetime).min(row.expires_at);
+    let grant_id = row.grant_id.text();
     let jti = secret::fresh_text::<JTI_BYTES>("");
     let access = keys.sign(&AccessClaimsRef {
         iss: terms.issuer,
-        sub: &granted.subject,
-        aud: &granted.resource,
-        client_id: &granted.client_id,
+        sub: row.subject.as_str(),
+        // RFC 8707 §2: one audience, the resource.
+        aud: row.resource.as_str(),
+        client_id: row.client_id.as_str(),
         exp: expires.0,
         iat: now.0,
         jti: &jti,
         scope: granted.scope.as_str(),
         grant_id: &grant_id,
-        sid: granted.upstream_session.as_deref(),
-        auth_time: granted.auth_time,
+        sid: row.upstream_session.as_ref().map(|session| session.as_str()),
+        auth_time: Some(row.auth_time.0),
     })?;
     Ok(envelope(access.expose(), expires.0 - now.0, granted.scope.as_str(), granted.refresh.as_ref()))
 }

@@ -9,21 +9,18 @@ mod issue;
 mod refresh_token;
 mod request;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
-use oauth_types::{ClientFault, Error};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use oauth_types::{ClientFault, Error, GrantFault};
 
 use crate::{
-    App,
+    App, audit,
     client::auth::{self, Credentials},
     http::{
         extract::StrictForm,
         reply::{self, AsJson},
         trace::{self, Story},
     },
+    store::GrantRow,
 };
 use issue::{Granted, Terms};
 use request::TokenRequest;
@@ -33,27 +30,51 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
     // 1. What is asked?
     let asked = TokenRequest::parse(&form)?;
     // 2. Who asks? Before anything is looked up, so that nothing can be learned or burnt without proof.
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
+    let client = auth::prove(&app.store, app.clock.now(), Credentials::of(&request, &form)?).await?;
     // 3. May they ask this?
     if !client.may_use(asked.grant_type()) {
         return Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered).into());
     }
     // 4. Does the grant allow it? The answer is on disk when it comes.
     let (event, granted) = match asked {
-        TokenRequest::AuthorizationCode(asked) => ("token.issued", authorization_code::redeem(&app, &client, asked).await?),
-        TokenRequest::RefreshToken(asked) => ("token.refreshed", refresh_token::rotate(&app, &client, asked).await?),
+        TokenRequest::AuthorizationCode(asked) => {
+            ("token.issued", authorization_code::redeem(&app, &client, asked, audit::trail(&request)).await?)
+        }
+        TokenRequest::RefreshToken(asked) => {
+            ("token.refreshed", refresh_token::rotate(&app, &client, asked, audit::trail(&request)).await?)
+        }
     };
     // 5. Only now a token.
-    let body = issue::answer(&app.keys, &Terms::of(&app.config), &granted, app.clock.now())?;
+    let terms = Terms { issuer: app.config.issuer.as_str(), lifetime: app.config.lifetimes.access_token };
+    let body = issue::answer(&app.keys, terms, &granted, app.clock.now())?;
     tell(&request, event, granted);
     Ok(reply::json_bytes(StatusCode::OK, body))
 }
 
+/// Does the permission itself still stand? Its own ending, and that of the client, the person and the sign-in behind it.
+fn still_stands(row: &GrantRow) -> Result<(), GrantFault> {
+    if row.ended_at.is_some() {
+        Err(GrantFault::GrantEnded)
+    } else if row.client_ended {
+        Err(GrantFault::ClientEnded)
+    } else if row.subject_ended {
+        Err(GrantFault::SubjectDisabled)
+    } else if row.upstream_ended {
+        Err(GrantFault::UpstreamEnded)
+    } else {
+        Ok(())
+    }
+}
+
 /// One line a request in the log: the middleware writes it, with what is told here.
 fn tell(request: &HttpRequest, event: &'static str, granted: Granted) {
-    let story = Story { event: Some(event), client: Some(granted.client_id), grant: Some(granted.grant_id.to_string()), subject: Some(granted.subject) };
+    let GrantRow { client_id, grant_id, subject, .. } = granted.row;
+    let story = Story {
+        event: Some(event),
+        client: Some(client_id.to_string()),
+        grant: Some(grant_id.to_string()),
+        subject: Some(subject.to_string()),
+    };
     trace::tell(request, story);
 }
 
@@ -61,7 +82,7 @@ fn tell(request: &HttpRequest, event: &'static str, granted: Granted) {
 mod fixtures {
     //! A grant as it stands right after its approval.
 
-    use oauth_types::{ClientId, CodeVerifier, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash};
+    use oauth_types::{ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash};
 
     use crate::store::GrantRow;
 
@@ -70,6 +91,7 @@ mod fixtures {
     pub(super) const REDIRECT: &str = "https://app.example/cb";
     /// RFC 7636, Appendix B.
     pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     pub(super) fn grant() -> GrantRow {
         GrantRow {
@@ -81,10 +103,10 @@ mod fixtures {
             redirect_uri: RedirectUri::parse(REDIRECT).unwrap(),
             redirect_uri_sent: true,
             upstream_session: None,
-            auth_time: None,
+            auth_time: NOW,
             nonce: None,
             code_hash: TokenHash::of(CODE),
-            code_challenge: CodeVerifier::parse(VERIFIER).unwrap().challenge(),
+            code_challenge: CodeChallenge::parse(CHALLENGE).unwrap(),
             code_expires_at: Timestamp(NOW.0 + 60),
             code_used_at: None,
             created_at: NOW,
@@ -99,7 +121,6 @@ mod fixtures {
             rotated_at: None,
             answered_again: 0,
             successor_sealed: None,
-            change_id: None,
             client_ended: false,
             subject_ended: false,
             upstream_ended: false,

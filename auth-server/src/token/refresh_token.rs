@@ -20,7 +20,7 @@ use crate::{
     App,
     client::auth::AuthenticatedClient,
     referee,
-    store::{Answer, GrantRow, Rotate, Rotation, Successor},
+    store::{Answer, GrantRow, Rotate, Rotation, Successor, Trail},
 };
 
 /// Where an authentic token stands in its family.
@@ -33,7 +33,7 @@ enum Standing {
 }
 
 /// Rotates a refresh token: judged, applied and on disk when this returns.
-pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: RefreshRequest<'_>) -> Result<Granted, Error> {
+pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: RefreshRequest<'_>, trail: Trail) -> Result<Granted, Error> {
     let name = app.keys.read_refresh(asked.token).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let successor = app.keys.mint_successor(asked.token, &name)?;
@@ -47,9 +47,14 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             client_id: client.id().clone(),
             asked_scope: asked.scope,
             asked_resource: asked.resource,
-            successor: Successor { hash: successor.token.hash(), sealed: successor.sealed, expires_at: now + app.config.lifetimes.refresh_token },
+            successor: Successor {
+                hash: successor.token.hash(),
+                sealed: successor.sealed,
+                expires_at: now + app.config.lifetimes.refresh_token,
+            },
             overlap: app.config.refresh,
             judge,
+            trail,
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::RefreshReused)) = &outcome {
@@ -62,7 +67,7 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             app.keys.open_successor(asked.token, name.grant, successor_sealed, successor_hash)?
         }
     };
-    Ok(Granted::of(rotated.row, scope, Some(token)))
+    Ok(Granted { scope: scope.unwrap_or_else(|| rotated.row.scope.clone()), row: rotated.row, refresh: Some(token) })
 }
 
 /// May this token be rotated? Pure: no I/O, no clock of its own, nothing is written here.
@@ -165,17 +170,13 @@ mod tests {
             successor: Successor { hash: token(generation + 1), sealed: "sealed".to_owned(), expires_at: Timestamp(0) },
             overlap: RefreshConfig { overlap: Ttl(OVERLAP), overlap_answers: ANSWERS },
             judge,
+            trail: Trail::default(),
         }
     }
 
     /// A grant whose code was just redeemed.
     fn family() -> GrantRow {
-        GrantRow {
-            generation: 1,
-            refresh_hash: Some(token(1)),
-            refresh_expires_at: Some(Timestamp(START + LIFE)),
-            ..fixtures::grant()
-        }
+        GrantRow { generation: 1, refresh_hash: Some(token(1)), refresh_expires_at: Some(Timestamp(START + LIFE)), ..fixtures::grant() }
     }
 
     /// What the store does with a verdict, in few lines; `store/writer.rs` does the same in SQL.
@@ -288,7 +289,8 @@ mod tests {
     #[test]
     fn scope_may_narrow_and_never_widen() {
         let row = family();
-        let with = |scope: &str| judge(&row, &Rotation { asked_scope: Some(Scope::parse(scope).unwrap()), ..presented(1) }, Timestamp(START));
+        let with =
+            |scope: &str| judge(&row, &Rotation { asked_scope: Some(Scope::parse(scope).unwrap()), ..presented(1) }, Timestamp(START));
         assert!(matches!(with("mcp:read"), Ok(Rotate::Next)));
         assert!(matches!(with("mcp:write mcp:read"), Ok(Rotate::Next)));
         let wider = with("mcp:read mcp:infer").unwrap_err();
@@ -299,7 +301,8 @@ mod tests {
     #[test]
     fn another_resource_than_the_grants_is_an_invalid_target() {
         let row = family();
-        let with = |uri: &str| judge(&row, &Rotation { asked_resource: Some(ResourceUri::parse(uri).unwrap()), ..presented(1) }, Timestamp(START));
+        let with =
+            |uri: &str| judge(&row, &Rotation { asked_resource: Some(ResourceUri::parse(uri).unwrap()), ..presented(1) }, Timestamp(START));
         assert!(matches!(with("https://mcp.example.com/mcp"), Ok(Rotate::Next)));
         assert_eq!(with("https://other.example.com/mcp").unwrap_err().code(), "invalid_target");
     }

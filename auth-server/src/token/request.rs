@@ -125,9 +125,7 @@ mod tests {
     /// RFC 7636 §4.6; attack 15.
     #[test]
     fn what_can_be_no_verifier_is_an_invalid_grant() {
-        let with = |verifier: &str| {
-            refused(&[("grant_type", "authorization_code"), ("code", "pco_x"), ("code_verifier", verifier)])
-        };
+        let with = |verifier: &str| refused(&[("grant_type", "authorization_code"), ("code", "pco_x"), ("code_verifier", verifier)]);
         assert_eq!(with("short"), ("invalid_grant", "verifier_malformed"));
         assert_eq!(with(&"a".repeat(129)), ("invalid_grant", "verifier_malformed"));
         assert_eq!(with(&format!("{}!", "a".repeat(43))), ("invalid_grant", "verifier_malformed"));

@@ -1,5 +1,7 @@
 //! Whoever runs the server: acts from the inside, as the command line does.
 
+use auth_server::keys::Urgency;
+
 use crate::stage::Stage;
 
 /// The operator of a stage.
@@ -23,9 +25,14 @@ impl<'a> Operator<'a> {
         self.stage.app().disable_account(username).await.expect("the account exists");
     }
 
-    /// Makes a new signing key and lets it take over.
+    /// Makes a new signing key, which is published first and takes over later.
     pub async fn rotates_keys(self) {
-        self.stage.app().rotate_keys().await.expect("a new key");
+        self.stage.app().rotate_keys(Urgency::Announced).await.expect("a new key");
+    }
+
+    /// Replaces a signing key that is in wrong hands.
+    pub async fn replaces_a_stolen_key(self) {
+        self.stage.app().rotate_keys(Urgency::Compromised).await.expect("a new key");
     }
 
     /// Runs one round of what the server otherwise does on a tick: purge, key refresh, followers.

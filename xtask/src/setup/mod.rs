@@ -17,8 +17,8 @@ pub(crate) struct Parts {
     pub(crate) suite: PathBuf,
     /// A Node new enough for that suite.
     pub(crate) suite_node: PathBuf,
-    /// The interpreter that has the official Python SDK.
-    pub(crate) python: PathBuf,
+    /// Interpreters that have the official Python SDK, 1.x and 2.x.
+    pub(crate) pythons: [PathBuf; 2],
     /// The browser.
     pub(crate) chromium: PathBuf,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
-    say(&format!("ready: {}, {}, {}", parts.chromium.display(), parts.python.display(), parts.suite.display()));
+    say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn parts() -> Result<Parts> {
     Ok(Parts {
         suite_node: node::for_suite(&suite)?,
         suite,
-        python: python::install()?,
+        pythons: [python::install(1)?, python::install(2)?],
         chromium: chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?,
     })
 }
