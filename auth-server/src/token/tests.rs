@@ -66,12 +66,15 @@ impl House {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.toml");
-        std::fs::write(&file, format!(
-            "[[resource]]\npath = \"/mcp\"\nscopes = [\"mcp:read\", \"mcp:write\"]\ndefault_scope = \"mcp:read\"\n\
+        std::fs::write(
+            &file,
+            format!(
+                "[[resource]]\npath = \"/mcp\"\nscopes = [\"mcp:read\", \"mcp:write\"]\ndefault_scope = \"mcp:read\"\n\
              [[resource]]\npath = \"/other\"\nscopes = [\"mcp:read\"]\ndefault_scope = \"mcp:read\"\n\
              [[resource_server]]\nid = \"rs\"\npath = \"/mcp\"\nsecret = \"{SECRET}\"\n\
              [[resource_server]]\nid = \"rs-other\"\npath = \"/other\"\nsecret = \"{SECRET}\"\n"
-        ))
+            ),
+        )
         .unwrap();
         let data_dir = Override { key: "server.data_dir", value: folder.path().display().to_string().into(), flag: "--test" };
         let config = resolve(Layers::gather(Some(&file), std::iter::empty(), [data_dir]).unwrap()).unwrap();
@@ -87,12 +90,22 @@ impl House {
         let house = Self { _folder: folder, clock, app };
         house.register(row("app")).await;
         house.register(row("other")).await;
-        house.register(ClientRow { auth_method: AuthMethod::SecretBasic, secret_hash: Some(TokenHash::of(SECRET.as_bytes())), ..row("keeper") }).await;
+        house
+            .register(ClientRow {
+                auth_method: AuthMethod::SecretBasic,
+                secret_hash: Some(TokenHash::of(SECRET.as_bytes())),
+                ..row("keeper")
+            })
+            .await;
         house
     }
 
     async fn register(&self, row: ClientRow) {
-        self.app.store.register(NewClient { row, audit: AuditEvent { event: "client.registered", ..AuditEvent::default() } }).await.unwrap();
+        self.app
+            .store
+            .register(NewClient { row, audit: AuditEvent { event: "client.registered", ..AuditEvent::default() } })
+            .await
+            .unwrap();
     }
 
     /// Alice allowed the client something; this is its code.
@@ -189,9 +202,14 @@ async fn a_code_becomes_an_access_token_for_its_resource_and_a_refresh_token() {
     assert_eq!(answer.headers.get(header::CACHE_CONTROL).unwrap(), "no-store");
     assert_eq!(answer.headers.get(header::CONTENT_TYPE).unwrap(), "application/json");
     let body = answer.json();
-    assert_eq!((body["token_type"].as_str(), body["expires_in"].as_i64(), body["scope"].as_str()), (Some("Bearer"), Some(600), Some("mcp:read mcp:write")));
+    assert_eq!(
+        (body["token_type"].as_str(), body["expires_in"].as_i64(), body["scope"].as_str()),
+        (Some("Bearer"), Some(600), Some("mcp:read mcp:write"))
+    );
     let claims = claims(&answer.text("access_token"));
-    for (name, wanted) in [("iss", "http://127.0.0.1:8080"), ("aud", RESOURCE), ("sub", "alice"), ("client_id", "app"), ("scope", "mcp:read mcp:write")] {
+    for (name, wanted) in
+        [("iss", "http://127.0.0.1:8080"), ("aud", RESOURCE), ("sub", "alice"), ("client_id", "app"), ("scope", "mcp:read mcp:write")]
+    {
         assert_eq!(claims[name], wanted, "{name}");
     }
     assert_eq!((claims["iat"].as_i64(), claims["exp"].as_i64()), (Some(NOW.0), Some(NOW.0 + 600)));
@@ -269,7 +287,11 @@ async fn a_refresh_may_ask_for_less_and_keeps_the_rest_for_later() {
     let token = house.connected("app").await.text("refresh_token");
     let with = |token: String, scope: &'static str| {
         let house = &house;
-        async move { house.post("/token", None, &[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", &token), ("scope", scope)]).await }
+        async move {
+            house
+                .post("/token", None, &[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", &token), ("scope", scope)])
+                .await
+        }
     };
     assert_eq!(with(token.clone(), "mcp:read mcp:admin").await.refusal(), (400, "invalid_scope".to_owned()));
     let narrow = with(token, "mcp:read offline_access").await;
@@ -330,7 +352,8 @@ async fn nobody_introspects_without_a_proof() {
     assert_eq!(house.post("/introspect", None, &[("token", &access)]).await.refusal(), (401, "invalid_client".to_owned()));
     assert_eq!(house.post("/introspect", None, &[("token", &access), ("client_id", "app")]).await.status, 401);
     assert_eq!(house.post("/introspect", Some(("rs", "wrong")), &[("token", &access)]).await.status, 401);
-    let by_url = TestRequest::get().uri(&format!("/introspect?token={access}")).insert_header((header::AUTHORIZATION, authorization("rs", SECRET)));
+    let by_url =
+        TestRequest::get().uri(&format!("/introspect?token={access}")).insert_header((header::AUTHORIZATION, authorization("rs", SECRET)));
     assert_eq!(house.send(by_url).await.status, 405);
 }
 
@@ -392,7 +415,10 @@ async fn a_guard_follows_what_ended() {
     let lines: Vec<&[u8]> = after.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let entry: oauth_types::EndedEntry = serde_json::from_slice(lines[0]).unwrap();
     assert_eq!((lines.len(), entry.number), (1, 1));
-    assert_eq!(entry.hash, oauth_types::EndedHash::of(oauth_types::EndedKind::Grant, claims(&tokens.text("access_token"))["grant_id"].as_str().unwrap()));
+    assert_eq!(
+        entry.hash,
+        oauth_types::EndedHash::of(oauth_types::EndedKind::Grant, claims(&tokens.text("access_token"))["grant_id"].as_str().unwrap())
+    );
     assert_eq!(follow("/ended?after=1", rs).await.body.len(), 0);
 }
 
