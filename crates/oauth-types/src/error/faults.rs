@@ -262,6 +262,8 @@ faults! {
         LivesTooLong => "token_lives_too_long", "the token lives longer than any that the issuer makes";
         ClaimMissing(&'static str) => "token_claim_missing", "a claim that RFC 9068 section 2.2 requires is missing";
         ClaimMalformed(&'static str) => "token_claim_malformed", "a claim has the wrong type";
+        RegistrationTokenMismatch => "registration_token_mismatch", "the registration access token is not this client's";
+        RegistrationClientUnknown => "registration_client_unknown", "a registration access token was shown for a client that is not here, or no longer";
         Ended => "token_ended", "the token, or the grant, client, person or sign-in behind it, was ended";
     }
 }
