@@ -10,7 +10,7 @@ use actix_web::{
     http::header::{self, HeaderName},
     web::Data,
 };
-use oauth_types::{ClientFault, Error, RequestFault};
+use oauth_types::{Bug, ClientFault, Error, RequestFault};
 
 use crate::{
     App,
@@ -37,8 +37,7 @@ pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> Result<HttpResp
     let mut body = Vec::with_capacity(entries.len() * 128);
     for entry in &entries {
         // An entry is numbers and fixed words; writing it into memory cannot fail.
-        serde_json::to_writer(&mut body, entry)
-            .map_err(|cause| Error::ServerError(oauth_types::Bug::caused("could not write what ended", cause)))?;
+        serde_json::to_writer(&mut body, entry).map_err(|cause| Error::ServerError(Bug::caused("could not write what ended", cause)))?;
         body.push(b'\n');
     }
     Ok(HttpResponse::Ok()
@@ -50,7 +49,7 @@ pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> Result<HttpResp
 
 /// Nothing said means from the beginning.
 fn after(query: &str) -> Result<i64, Error> {
-    let malformed = Error::InvalidRequest(RequestFault::MissingParameter("after"));
+    let malformed = Error::InvalidRequest(RequestFault::MalformedParameter("after"));
     match url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after") {
         None => Ok(0),
         Some((_, number)) => number.parse().ok().filter(|number| *number >= 0).ok_or(malformed),

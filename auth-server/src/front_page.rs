@@ -17,7 +17,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let session = match browser::signed_in(&request, &app.config.issuer, &app.store, app.clock.now()).await? {
         Some(signed) => {
             let subject = app.store.subject(&signed.row.subject).await.map_err(Error::from)?;
-            let account = subject.map(|subject| subject.display_name.clone()).unwrap_or_default();
+            let account = subject.map(|subject| subject.display_name).unwrap_or_default();
             Some(HomeSession {
                 sentence: frame.words.say_with("home-signed-in", &[("account", &account)]),
                 logout_href: routes::LOGOUT.to_owned(),

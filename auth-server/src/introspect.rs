@@ -4,12 +4,8 @@
 //! proves themselves first, and learns nothing about tokens that are not theirs: an unknown, expired, ended or foreign token is
 //! `{"active":false}` and nothing else (§2.2; attack 42). By POST only, so that no token lands in a log of URLs (§2.1).
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
-use oauth_types::{ClientFault, Error};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use oauth_types::{AccessClaims, Bug, ClientFault, Error, TokenFault, TokenHash};
 use serde::Serialize;
 
 use crate::{
@@ -57,20 +53,13 @@ struct Active<'a> {
 pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsJson> {
     let asker = authenticate(&app, &request, &form).await?;
     let token = form.require("token")?;
-    let answer = match &asker {
-        // A resource is shown access tokens; a refresh token in its hands is somebody's mistake, and stays unknown to it.
-        Asker::ResourceServer(_) if is_refresh_token(token) => None,
-        Asker::ResourceServer(server) => access(&app, token, |claims| claims.aud == server.resource.as_str())?,
-        Asker::Client(client) if is_refresh_token(token) => refresh(&app, token, client).await?,
-        Asker::Client(client) => access(&app, token, |claims| claims.client_id == client.id().as_str())?,
-    };
+    let answer = if is_refresh_token(token) { refresh(&app, token, &asker).await? } else { access(&app, token, &asker)? };
     Ok(reply::json_bytes(StatusCode::OK, answer.unwrap_or_else(|| INACTIVE.to_vec())))
 }
 
 /// RFC 7662 §2.1: "the endpoint MUST also require some form of authorization". Naming oneself is none.
 async fn authenticate<'a>(app: &'a App, request: &HttpRequest, form: &StrictForm) -> Result<Asker<'a>, Error> {
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
+    let credentials = Credentials::of(request, form)?;
     if let Some(server) = auth::resource_server(&app.config.resource_servers, &credentials) {
         return server.map(Asker::ResourceServer);
     }
@@ -81,15 +70,27 @@ async fn authenticate<'a>(app: &'a App, request: &HttpRequest, form: &StrictForm
     Ok(Asker::Client(client))
 }
 
+impl Asker<'_> {
+    /// Is this token the asker's? The answer is for the log.
+    fn owns(&self, claims: &AccessClaims) -> Result<(), &'static str> {
+        match self {
+            Self::ResourceServer(server) if claims.aud == server.resource.as_str() => Ok(()),
+            Self::ResourceServer(_) => Err(TokenFault::AudienceMismatch.reason()),
+            Self::Client(client) if claims.client_id == client.id().as_str() => Ok(()),
+            Self::Client(_) => Err(ClientFault::NotTheTokensClient.reason()),
+        }
+    }
+}
+
 /// An access token, if it is good and the asker's.
-fn access(app: &App, token: &str, is_askers: impl Fn(&oauth_types::AccessClaims) -> bool) -> Result<Option<Vec<u8>>, Error> {
+fn access(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec<u8>>, Error> {
     let claims = match access_token::good(&app.keys, &app.store, token) {
         Ok(claims) => claims,
-        Err(Error::InvalidToken(_)) => return Ok(None),
+        Err(Error::InvalidToken(fault)) => return Ok(withheld(fault.reason())),
         Err(error) => return Err(error),
     };
-    if !is_askers(&claims) {
-        return Ok(None);
+    if let Err(why) = asker.owns(&claims) {
+        return Ok(withheld(why));
     }
     write(&Active {
         active: true,
@@ -108,21 +109,22 @@ fn access(app: &App, token: &str, is_askers: impl Fn(&oauth_types::AccessClaims)
     .map(Some)
 }
 
+/// The asker is told nothing; an operator who wonders why everything is inactive finds it here.
+fn withheld(why: &'static str) -> Option<Vec<u8>> {
+    tracing::debug!(event = "introspection.withheld", why, "answered that a token is inactive: {why}");
+    None
+}
+
 /// The newest refresh token of a grant, if it is the asker's and stands.
-async fn refresh(app: &App, token: &str, client: &AuthenticatedClient) -> Result<Option<Vec<u8>>, Error> {
+async fn refresh(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec<u8>>, Error> {
+    // A resource is shown access tokens; a refresh token in its hands is somebody's mistake, and stays unknown to it.
+    let Asker::Client(client) = asker else { return Ok(withheld("refresh_token_shown_to_a_resource")) };
     let Ok(name) = app.keys.read_refresh(token) else { return Ok(None) };
     let Some(row) = app.store.grant(&name.grant).await? else { return Ok(None) };
     let now = app.clock.now();
-    let is_newest = row.refresh_hash.as_ref() == Some(&oauth_types::TokenHash::of(token.as_bytes()));
+    let is_newest = row.refresh_hash.as_ref() == Some(&TokenHash::of(token.as_bytes()));
     let expires = row.refresh_expires_at.unwrap_or(row.expires_at).min(row.expires_at);
-    if row.client_id != *client.id()
-        || !is_newest
-        || row.ended_at.is_some()
-        || row.client_ended
-        || row.subject_ended
-        || row.upstream_ended
-        || expires <= now
-    {
+    if row.client_id != *client.id() || !is_newest || row.is_ended() || expires <= now {
         return Ok(None);
     }
     let grant_id = row.grant_id.to_string();
@@ -146,6 +148,6 @@ async fn refresh(app: &App, token: &str, client: &AuthenticatedClient) -> Result
 fn write(active: &Active<'_>) -> Result<Vec<u8>, Error> {
     let mut body = Vec::with_capacity(ANSWER_BYTES_TYPICAL);
     serde_json::to_writer(&mut body, active)
-        .map_err(|cause| Error::ServerError(oauth_types::Bug::caused("could not write an introspection answer", cause)))?;
+        .map_err(|cause| Error::ServerError(Bug::caused("could not write an introspection answer", cause)))?;
     Ok(body)
 }

@@ -68,8 +68,8 @@ async fn run(line: CommandLine) -> Result<(), String> {
     match line.command {
         Command::Serve => serve(config).await,
         Command::Migrate => {
-            let applied = command::migrate(&config).await.map_err(|problem| problem.to_string())?;
-            say(&format!("applied {applied} migration(s)"))
+            command::migrate(&config).await.map_err(|problem| problem.to_string())?;
+            say("the schema is that of this version")
         }
         Command::RotateKeys { now } => {
             let app = open(config).await?;

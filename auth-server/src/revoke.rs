@@ -4,7 +4,7 @@
 //! for itself alone. An unknown token is answered like a known one (§2.2), and so is somebody else's: nobody learns here which tokens
 //! exist, and nobody ends what is not theirs (attack 43).
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use oauth_types::{ClientFault, Error, SealedName};
 
 use crate::{
@@ -20,9 +20,7 @@ use crate::{
 
 /// `POST /revoke`
 pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsJson> {
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
+    let client = auth::prove(&app.store, app.clock.now(), Credentials::of(&request, &form)?).await?;
     let token = form.require("token")?;
     // §2.1: `token_type_hint` only speeds a search up; our tokens say themselves what they are.
     if is_refresh_token(token) {
@@ -61,8 +59,7 @@ async fn end_token(app: &App, client: &AuthenticatedClient, token: &str, trail: 
         refused(client, &claims.grant_id);
         return Ok(());
     }
-    let Some(ending) = Ending::token(&claims, EndReason::RevokedByClient, app.clock.now()) else { return Ok(()) };
-    app.store.end(ending.by(trail)).await?;
+    app.store.end(Ending::token(&claims, EndReason::RevokedByClient, app.clock.now()).by(trail)).await?;
     tracing::info!(event = "token.revoked", client.id = %client.id(), grant.id = %claims.grant_id, "`{}` gave an access token back", client.id());
     Ok(())
 }

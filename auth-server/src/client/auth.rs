@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderValue;
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
 use base64::{Engine as _, alphabet, engine};
 use oauth_types::{ClientFault, ClientId, ClientSecret, Error, RequestFault, Timestamp, TokenHash};
 
 use super::GrantType;
 use crate::{
     config::ResourceServer,
+    http::extract::StrictForm,
     store::{AuthMethod, ClientRow, Store},
 };
 
@@ -76,6 +80,14 @@ impl AuthenticatedClient {
 }
 
 impl Credentials {
+    /// What this request says, in its header and its form.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn of(request: &HttpRequest, form: &StrictForm) -> Result<Self, Error> {
+        Self::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))
+    }
+
     /// Puts header and body together.
     ///
     /// # Errors

@@ -316,8 +316,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A line of a sealing key file.
+    pub(in crate::keys) fn line(id: u8) -> String {
+        fresh_line(id)
+    }
 
     fn two() -> (SealingKeys, SealingKeys) {
         let (old, new) = (fresh_line(1), fresh_line(2));

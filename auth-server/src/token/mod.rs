@@ -9,11 +9,7 @@ mod issue;
 mod refresh_token;
 mod request;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use oauth_types::{ClientFault, Error, GrantFault};
 
 use crate::{
@@ -34,9 +30,7 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
     // 1. What is asked?
     let asked = TokenRequest::parse(&form)?;
     // 2. Who asks? Before anything is looked up, so that nothing can be learned or burnt without proof.
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
+    let client = auth::prove(&app.store, app.clock.now(), Credentials::of(&request, &form)?).await?;
     // 3. May they ask this?
     if !client.may_use(asked.grant_type()) {
         return Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered).into());

@@ -187,3 +187,24 @@ impl Error {
         }
     }
 }
+
+// Faults that can mean one thing only. RedirectFault and ClientFault have no such line, on purpose: the same fault is
+// `invalid_redirect_uri` at registration, a page at /authorize and `invalid_grant` at /token; the caller says which, in one visible word.
+macro_rules! means {
+    ($($fault:ident => $variant:ident),* $(,)?) => { $(
+        impl From<$fault> for Error {
+            fn from(fault: $fault) -> Self { Self::$variant(fault) }
+        }
+    )* };
+}
+means! {
+    RequestFault => InvalidRequest,
+    GrantFault => InvalidGrant,
+    ScopeFault => InvalidScope,
+    TargetFault => InvalidTarget,
+    MetadataFault => InvalidClientMetadata,
+    TokenFault => InvalidToken,
+    Refusal => AccessDenied,
+    Outage => TemporarilyUnavailable,
+    Bug => ServerError,
+}
