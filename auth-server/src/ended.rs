@@ -37,8 +37,7 @@ pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> Result<HttpResp
     let mut body = Vec::with_capacity(entries.len() * 128);
     for entry in &entries {
         // An entry is numbers and fixed words; writing it into memory cannot fail.
-        serde_json::to_writer(&mut body, entry)
-            .map_err(|cause| Error::ServerError(Bug::caused("could not write what ended", cause)))?;
+        serde_json::to_writer(&mut body, entry).map_err(|cause| Error::ServerError(Bug::caused("could not write what ended", cause)))?;
         body.push(b'\n');
     }
     Ok(HttpResponse::Ok()

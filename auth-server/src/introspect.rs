@@ -124,11 +124,7 @@ async fn refresh(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec
     let now = app.clock.now();
     let is_newest = row.refresh_hash.as_ref() == Some(&TokenHash::of(token.as_bytes()));
     let expires = row.refresh_expires_at.unwrap_or(row.expires_at).min(row.expires_at);
-    if row.client_id != *client.id()
-        || !is_newest
-        || row.is_ended()
-        || expires <= now
-    {
+    if row.client_id != *client.id() || !is_newest || row.is_ended() || expires <= now {
         return Ok(None);
     }
     let grant_id = row.grant_id.to_string();

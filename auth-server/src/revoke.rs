@@ -59,8 +59,7 @@ async fn end_token(app: &App, client: &AuthenticatedClient, token: &str, trail: 
         refused(client, &claims.grant_id);
         return Ok(());
     }
-    let Some(ending) = Ending::token(&claims, EndReason::RevokedByClient, app.clock.now()) else { return Ok(()) };
-    app.store.end(ending.by(trail)).await?;
+    app.store.end(Ending::token(&claims, EndReason::RevokedByClient, app.clock.now()).by(trail)).await?;
     tracing::info!(event = "token.revoked", client.id = %client.id(), grant.id = %claims.grant_id, "`{}` gave an access token back", client.id());
     Ok(())
 }

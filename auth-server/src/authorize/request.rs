@@ -121,11 +121,12 @@ pub(crate) async fn read(app: &App, parameters: &Params) -> Result<Authorization
     let (redirect_uri, sent) = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
     // Attack 11: a registration may be older than the rule that would refuse it today.
     app.policy.standing(&client, &redirect_uri).map_err(|barred| Refused::ByPage(Error::InvalidRedirectUri(barred.fault())))?;
-    let (state, state_fault) = match once(parameters, "state").and_then(|state| state.map(State::parse).transpose().map_err(Error::InvalidRequest)) {
-        Ok(state) => (state, None),
-        // A state we cannot echo byte for byte is not echoed at all.
-        Err(fault) => (None, Some(fault)),
-    };
+    let (state, state_fault) =
+        match once(parameters, "state").and_then(|state| state.map(State::parse).transpose().map_err(Error::InvalidRequest)) {
+            Ok(state) => (state, None),
+            // A state we cannot echo byte for byte is not echoed at all.
+            Err(fault) => (None, Some(fault)),
+        };
     let return_to = ReturnTo { redirect_uri, state };
     let refused = |error| Refused::ByRedirect(return_to.clone(), error);
     if let Some(fault) = state_fault {
@@ -227,7 +228,11 @@ impl Asked<'_> {
     }
 
     fn client_may_ask_for_codes(&self) -> Result<(), Error> {
-        if self.client.grant_types.iter().any(|name| name == GrantType::AuthorizationCode.as_str()) { Ok(()) } else { Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered)) }
+        if self.client.grant_types.iter().any(|name| name == GrantType::AuthorizationCode.as_str()) {
+            Ok(())
+        } else {
+            Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered))
+        }
     }
 
     /// RFC 7636 §4.3, OAuth 2.1 §4.1.1: always, and only S256. An absent method would mean `plain`.

@@ -105,8 +105,14 @@ mod tests {
     /// Architecture §7: the person gets a page, the operator the reason.
     #[test]
     fn what_an_attacker_could_use_is_told_in_the_same_words() {
-        assert_eq!(Story::of(&Error::InvalidRequest(RequestFault::FlowUnknown)), Story::of(&Error::InvalidRequest(RequestFault::FlowForAnotherBrowser)));
-        assert_eq!(Story::of(&Error::InvalidRequest(RequestFault::CsrfMismatch)), Story::of(&Error::InvalidRequest(RequestFault::CrossSite)));
+        assert_eq!(
+            Story::of(&Error::InvalidRequest(RequestFault::FlowUnknown)),
+            Story::of(&Error::InvalidRequest(RequestFault::FlowForAnotherBrowser))
+        );
+        assert_eq!(
+            Story::of(&Error::InvalidRequest(RequestFault::CsrfMismatch)),
+            Story::of(&Error::InvalidRequest(RequestFault::CrossSite))
+        );
         let redirect = |fault| Story::of(&Error::InvalidRedirectUri(fault));
         assert_eq!(redirect(RedirectFault::NotRegistered), redirect(RedirectFault::Malformed));
     }
