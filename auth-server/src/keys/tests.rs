@@ -6,7 +6,7 @@ use oauth_types::GrantId;
 use serde_json::Value;
 
 use super::*;
-use crate::{clock::FixedClock, config::Database};
+use crate::{clock::FixedClock, config::Database, store::StoreConfig};
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
 const ISSUER: &str = "https://mcp.example.com";
@@ -26,7 +26,13 @@ impl Machine {
     }
 
     async fn store(&self) -> Store {
-        Store::open(&database(self.folder.path()), self.clock.clone()).await.unwrap()
+        let config = StoreConfig {
+            database: database(self.folder.path()),
+            access_token: Ttl::minutes(10),
+            refresh_overlap: Ttl::minutes(2),
+            registration_unused: Ttl::days(3),
+        };
+        Store::open(&config, self.clock.clone()).await.unwrap()
     }
 
     /// One replica: a store and key store of its own on the same database.

@@ -8,6 +8,8 @@ mod authorization_code;
 mod issue;
 mod refresh_token;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use oauth_types::{ClientFault, Error, GrantFault};
