@@ -10,7 +10,7 @@ use crate::{
     App,
     browser::{self, Signed},
     http::{csrf, extract::FrontParams, reply::AsPage},
-    pages::{self, FormsLeadTo, LogoutPage, SignedOutPage},
+    pages::{self, LogoutPage, SignedOutPage},
     routes,
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
         csrf_token: signed.form_token(PURPOSE),
         home_href: routes::HOME.to_owned(),
     };
-    Ok(pages::answer(StatusCode::OK, &frame, &page, FormsLeadTo::Ourselves))
+    Ok(pages::answer(StatusCode::OK, &frame, &page, None))
 }
 
 /// `POST /logout`
@@ -51,5 +51,5 @@ async fn signed_in(app: &App, request: &HttpRequest) -> Result<Option<Signed>, E
 }
 
 fn signed_out(frame: &pages::Frame<'_>) -> HttpResponse {
-    pages::answer(StatusCode::OK, frame, &SignedOutPage { frame: *frame }, FormsLeadTo::Nowhere)
+    pages::answer(StatusCode::OK, frame, &SignedOutPage { frame: *frame }, None)
 }

@@ -30,7 +30,7 @@ use crate::{
         reply::AsPage,
     },
     pages::{
-        self, AnsweredPage, FormsLeadTo,
+        self, AnsweredPage,
         consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
     },
     policy::Standing,
@@ -71,7 +71,7 @@ pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: 
     match flow::of_browser(app, &flow_id(flow)?, &visit.browser).await? {
         Kept::Answered(_) => {
             let frame = pages::frame(&app.i18n, &app.config, request, None);
-            Ok(pages::answer(StatusCode::OK, &frame, &AnsweredPage { frame }, FormsLeadTo::Nowhere))
+            Ok(pages::answer(StatusCode::OK, &frame, &AnsweredPage { frame }, None))
         }
         kept => Ok(Question::of(app, &visit, kept, showing).page(Stranger::default(), StatusCode::OK).await?),
     }
@@ -230,7 +230,7 @@ impl<'a> Question<'a> {
             csrf_token: self.visit.browser.form_token(&purpose(&journey.id, signed)),
             remembered: next::rememberable(self.app, &client, asked),
         };
-        Ok(pages::answer(status, &self.frame, &page, FormsLeadTo::Client(redirect_uri)))
+        Ok(pages::answer(status, &self.frame, &page, Some(redirect_uri)))
     }
 
     /// The account that is asked, if the one that is signed in will do.
@@ -246,7 +246,7 @@ impl<'a> Question<'a> {
                 (Asking::Confirmation, stage.scope.clone())
             }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(signed)) => {
+            (_, Some(_)) => {
                 (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
             }
             (_, None) => (Asking::Consent, journey.asked.scope.clone()),

@@ -18,7 +18,7 @@ use crate::{
     App, audit,
     browser::{self, Signed},
     client,
-    http::{reply, trace},
+    http::{extract::ClientIp, reply, trace},
     keys::Purpose,
     policy::{Decision, Question, Standing},
     routes, secret,
@@ -47,6 +47,7 @@ pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result
 }
 
 async fn ask(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
+    app.limits.flows.spend(ClientIp::of(visit.request).network(), app.clock.now())?;
     flow::count(app, &visit.browser).await?;
     Ok(asked.awaits_consent(&visit.browser))
 }
