@@ -64,10 +64,6 @@ impl AuthenticatedClient {
         &self.row.client_id
     }
 
-    pub(crate) fn row(&self) -> &ClientRow {
-        &self.row
-    }
-
     /// Did it register for this grant?
     pub(crate) fn may_use(&self, grant: GrantType) -> bool {
         self.row.grant_types.iter().any(|registered| registered == grant.as_str())

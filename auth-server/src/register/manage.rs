@@ -82,7 +82,8 @@ impl Managed {
             Ok(id) => app.store.client(&id).await?,
             Err(_) => None,
         };
-        let known = row.as_ref().filter(|row| row.ended_at.is_none()).and_then(|row| row.registration_token_hash).unwrap_or(NOBODY);
+        let row = row.filter(|row| row.ended_at.is_none());
+        let known = row.as_ref().and_then(|row| row.registration_token_hash).unwrap_or(NOBODY);
         let is_right = known == token.hash();
         match row {
             Some(row) if is_right => Ok(Self { row, token }),

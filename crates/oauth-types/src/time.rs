@@ -29,6 +29,20 @@ impl Ttl {
     }
 }
 
+impl Add for Ttl {
+    type Output = Self;
+    fn add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
+impl Sub for Ttl {
+    type Output = Self;
+    fn sub(self, less: Self) -> Self {
+        Self(self.0.saturating_sub(less.0))
+    }
+}
+
 impl Add<Ttl> for Timestamp {
     type Output = Self;
     fn add(self, span: Ttl) -> Self {

@@ -1,0 +1,36 @@
+//! Every URL of this server, one line each; nothing else names a path.
+
+use std::sync::Arc;
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::app::Server;
+use crate::{mount, rest};
+
+impl Server {
+    /// Mounts the server's routes into an actix application. Call it once; the closure is cheap to clone.
+    pub fn configure(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+        let app = web::Data::from(self.app.clone());
+        let endpoint = web::Data::new(self.endpoint.clone());
+        let gate = web::Data::from(self.gate.clone());
+        let openapi = web::Data::from(Arc::new(self.openapi.clone()));
+        let metadata = bearer_guard::actix::configure(&self.app.guard);
+        move |service| {
+            service
+                .app_data(app.clone())
+                .app_data(endpoint.clone())
+                .app_data(gate.clone())
+                .app_data(openapi.clone())
+                // MCP streamable HTTP. Both spellings answer; a redirect would lose the Authorization header of some clients.
+                .service(web::resource(["/mcp", "/mcp/"]).to(mount::answer))
+                // The same tools for people without an MCP client.
+                .service(web::resource("/api/v1/tools").to(rest::tools))
+                .service(web::resource("/api/v1/tools/{name}").to(rest::call))
+                .service(web::resource("/api/v1/openapi.json").to(rest::openapi))
+                // Where the links of search results lead.
+                .service(web::resource("/documents/{id}").route(web::get().to(rest::document)).route(web::head().to(rest::document)));
+            // RFC 9728.
+            metadata(service);
+        }
+    }
+}
