@@ -63,3 +63,16 @@ impl Sub for Timestamp {
         Ttl(self.0.saturating_sub(earlier.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_at_its_ends_stays_in_order() {
+        assert_eq!(Timestamp(i64::MAX) + Ttl::days(1), Timestamp(i64::MAX));
+        assert_eq!(Timestamp(i64::MIN) - Ttl::days(1), Timestamp(i64::MIN));
+        assert_eq!(Timestamp(100) - Timestamp(40), Ttl::minutes(1));
+        assert_eq!((Ttl::hours(1), Ttl::days(1)), (Ttl(3_600), Ttl(86_400)));
+    }
+}
