@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use crate::{
     App, access_token,
-    client::auth::{self, AuthenticatedClient, Credentials},
-    config::ResourceServer,
+    client::auth::{self, Asker, Credentials},
     http::{
         extract::StrictForm,
         reply::{self, AsJson},
@@ -22,12 +21,6 @@ use crate::{
 const INACTIVE: &[u8] = br#"{"active":false}"#;
 /// Claims of one token with a long client id.
 const ANSWER_BYTES_TYPICAL: usize = 640;
-
-/// Who asks.
-enum Asker<'a> {
-    ResourceServer(&'a ResourceServer),
-    Client(AuthenticatedClient),
-}
 
 /// RFC 7662 §2.2. Only what the asker may know anyhow: the claims of a token that it holds.
 #[derive(Serialize)]
@@ -60,25 +53,19 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
 /// RFC 7662 §2.1: "the endpoint MUST also require some form of authorization". Naming oneself is none.
 async fn authenticate<'a>(app: &'a App, request: &HttpRequest, form: &StrictForm) -> Result<Asker<'a>, Error> {
     let credentials = Credentials::of(request, form)?;
-    if let Some(server) = auth::resource_server(&app.config.resource_servers, &credentials) {
-        return server.map(Asker::ResourceServer);
+    match auth::prove_asker(&app.config.resource_servers, &app.store, app.clock.now(), credentials).await? {
+        Asker::Client(client) if !client.is_confidential() => Err(Error::InvalidClient(ClientFault::NotAResourceServer)),
+        asker => Ok(asker),
     }
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
-    if !client.is_confidential() {
-        return Err(Error::InvalidClient(ClientFault::NotAResourceServer));
-    }
-    Ok(Asker::Client(client))
 }
 
-impl Asker<'_> {
-    /// Is this token the asker's? The answer is for the log.
-    fn owns(&self, claims: &AccessClaims) -> Result<(), &'static str> {
-        match self {
-            Self::ResourceServer(server) if claims.aud == server.resource.as_str() => Ok(()),
-            Self::ResourceServer(_) => Err(TokenFault::AudienceMismatch.reason()),
-            Self::Client(client) if claims.client_id == client.id().as_str() => Ok(()),
-            Self::Client(_) => Err(ClientFault::NotTheTokensClient.reason()),
-        }
+/// Is this token the asker's? The answer is for the log.
+fn is_of(asker: &Asker<'_>, claims: &AccessClaims) -> Result<(), &'static str> {
+    match asker {
+        Asker::ResourceServer(server) if claims.aud == server.resource.as_str() => Ok(()),
+        Asker::ResourceServer(_) => Err(TokenFault::AudienceMismatch.reason()),
+        Asker::Client(client) if claims.client_id == client.id().as_str() => Ok(()),
+        Asker::Client(_) => Err(ClientFault::NotTheTokensClient.reason()),
     }
 }
 
@@ -89,7 +76,7 @@ fn access(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec<u8>>, 
         Err(Error::InvalidToken(fault)) => return Ok(withheld(fault.reason())),
         Err(error) => return Err(error),
     };
-    if let Err(why) = asker.owns(&claims) {
+    if let Err(why) = is_of(asker, &claims) {
         return Ok(withheld(why));
     }
     write(&Active {

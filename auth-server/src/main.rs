@@ -73,7 +73,10 @@ async fn run(line: CommandLine) -> Result<(), String> {
         }
         Command::RotateKeys { now } => {
             let app = open(config).await?;
-            let kid = app.rotate_keys(if now { Urgency::Compromised } else { Urgency::Announced }).await.map_err(|problem| problem.to_string())?;
+            let kid = app
+                .rotate_keys(if now { Urgency::Compromised } else { Urgency::Announced })
+                .await
+                .map_err(|problem| problem.to_string())?;
             app.close().await;
             say(&kid)
         }

@@ -11,7 +11,6 @@ use std::{io::IsTerminal as _, panic};
 
 use tracing::{Level, error};
 use tracing_subscriber::{
-    Layer as _,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt as _,
@@ -59,8 +58,8 @@ impl Telemetry {
         let stderr = std::io::stderr();
         let form = if config.json { Form::Json } else { Form::Human { colours: stderr.is_terminal() } };
         let sink = Sink::start(stderr).map_err(TelemetryError::Thread)?;
-        let lines = fmt::layer().event_format(Line::new(form)).with_writer(sink.writer()).with_filter(levels);
-        tracing_subscriber::registry().with(lines).try_init().map_err(|_| TelemetryError::Running)?;
+        let lines = fmt::layer().event_format(Line::new(form)).with_writer(sink.writer());
+        tracing_subscriber::registry().with(levels).with(lines).try_init().map_err(|_| TelemetryError::Running)?;
         panic::set_hook(Box::new(report_panic));
         Ok(Self { sink })
     }

@@ -246,9 +246,7 @@ impl<'a> Question<'a> {
                 (Asking::Confirmation, stage.scope.clone())
             }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(_)) => {
-                (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
-            }
+            (_, Some(_)) => (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone())),
             (_, None) => (Asking::Consent, journey.asked.scope.clone()),
         }
     }

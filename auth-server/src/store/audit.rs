@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn audit_events(&self, filter: &AuditFilter, before: Option<&str>, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
-        let grant_id = filter.grant_id.map(|id| id.to_string());
+        let grant_id = filter.grant_id.map(GrantId::text);
         let values = [
             Value::Text(before.unwrap_or(NEWEST)),
             Value::MaybeText(filter.client_id.as_ref().map(ClientId::as_str)),

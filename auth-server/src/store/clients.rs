@@ -10,7 +10,6 @@ use super::{
     AuditEvent, Store, StoreError,
     cache::Noun,
     db::{Row, Value},
-    writer::Tx,
 };
 
 /// How the client came to us.

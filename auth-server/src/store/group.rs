@@ -43,8 +43,8 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    fn refused(error: impl Into<Error>) -> Self {
-        Self { outcome: Outcome::Refused(error.into()), receipt: None }
+    fn refused(error: Error) -> Self {
+        Self { outcome: Outcome::Refused(error), receipt: None }
     }
 }
 
@@ -250,11 +250,11 @@ impl Plan {
                 Change::Register(new, _) => self.register(new),
                 Change::Redeem(redemption, _) => match rows.remove(&redemption.grant_id) {
                     Some(row) => self.redeem(redemption, row, now),
-                    None => Verdict::refused(GrantFault::CodeUnknown),
+                    None => Verdict::refused(Error::InvalidGrant(GrantFault::CodeUnknown)),
                 },
                 Change::Rotate(rotation, _) => match rows.remove(&rotation.grant_id) {
                     Some(row) => self.rotate(rotation, row, now),
-                    None => Verdict::refused(GrantFault::RefreshUnknown),
+                    None => Verdict::refused(Error::InvalidGrant(GrantFault::RefreshUnknown)),
                 },
                 Change::End(ending, _) => match &ending.what {
                     Ended::Grant(id) => self.end_asked(ending, rows.remove(id)),
@@ -429,7 +429,7 @@ impl Plan {
     /// A replay ends its grant. The presenter is refused either way; a second replay finds it ended.
     fn end_replayed(&mut self, row: &GrantRow, reason: EndReason, event: &'static str, trail: &Trail, fault: GrantFault) -> Verdict {
         let receipt = row.ended_at.is_none().then(|| self.end_grant(row, reason, event, trail));
-        Verdict { outcome: Outcome::Refused(fault.into()), receipt }
+        Verdict { outcome: Outcome::Refused(Error::InvalidGrant(fault)), receipt }
     }
 
     fn end_asked(&mut self, ending: &Ending, row: Option<GrantRow>) -> Verdict {

@@ -95,7 +95,7 @@ impl From<&Config> for StoreConfig {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
-pub(self) struct Inner {
+struct Inner {
     readers: Pool,
     writer: Queue,
     caches: Arc<Caches>,

@@ -150,8 +150,7 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { done, reply, .. } = *self;
-        let answer = committed.and_then(|()| done.ok_or(StoreError::Closed));
-        let _asker_left = reply.send(answer);
+        let _asker_left = reply.send(committed.and_then(|()| done.ok_or(StoreError::Closed)));
     }
 }
 
@@ -211,7 +210,7 @@ impl Tx {
     /// Writes an event down, in this transaction.
     pub(super) async fn audit(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
         let id = GrantId::born(self.clock.now_ms(), secret::fresh_bytes());
-        let grant_id = event.grant_id.map(|id| id.to_string());
+        let grant_id = event.grant_id.map(GrantId::text);
         let values = [
             Value::Text(&id.text()),
             Value::Int(event.at.0),

@@ -403,8 +403,8 @@ async fn a_guard_follows_what_ended() {
         house.send(request)
     };
     let rs = Some(("rs", SECRET));
-    assert_eq!(follow("/ended", None).await.status, 401);
-    assert_eq!(follow("/ended", Some(("keeper", SECRET))).await.status, 401);
+    assert_eq!(follow("/ended?after=0", None).await.status, 401);
+    assert_eq!(follow("/ended?after=0", Some(("keeper", SECRET))).await.refusal(), (400, "unauthorized_client".to_owned()));
     assert_eq!(follow("/ended?after=x", rs).await.status, 400);
     let before = follow("/ended?after=0", rs).await;
     assert_eq!((before.status, before.body.len(), before.headers.get("x-ended-head").unwrap().to_str().unwrap()), (200, 0, "0"));
