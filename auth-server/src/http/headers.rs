@@ -1,7 +1,7 @@
 //! Headers that protect a person's browser.
 //!
-//! Pages load nothing but our own style sheet and cannot be framed (attack 7), say nothing in `Referer` (attack 56) and are never
-//! stored. JSON answers need only `nosniff`. HSTS is sent over https alone, and never for loopback names, where it would break
+//! Pages load nothing but our own style sheet and cannot be framed (attack 7), tell no other site where a person came from (attack 56)
+//! and are never stored. JSON answers need only `nosniff`. HSTS is sent over https alone, and never for loopback names, where it would break
 //! every other program of the machine.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +9,9 @@ use oauth_types::{RedirectKind, RedirectUri};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// Nothing leaves for another origin. Not `no-referrer`: under it a browser sends `Origin: null` with our own forms (Fetch §3.2), and
+/// then nobody can tell them from a stranger's.
+const REFERRER_AT_HOME: HeaderValue = HeaderValue::from_static("same-origin");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PERMISSIONS: HeaderValue = HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()");
@@ -17,7 +19,6 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static("camera=(), geolocatio
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Nothing but our own style sheet, images and forms; no script at all.
@@ -38,9 +39,10 @@ pub(super) fn on_pages(headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     }
     headers.insert(header::X_FRAME_OPTIONS, DENY);
-    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    headers.insert(header::REFERRER_POLICY, REFERRER_AT_HOME);
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
-    headers.insert(COOP, SAME_ORIGIN);
+    // No Cross-Origin-Opener-Policy: web clients open us in a window of their own and wait for its word. The policy would cut them off
+    // for good, also after the redirect back to them.
     headers.insert(CORP, SAME_ORIGIN);
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);

@@ -245,9 +245,9 @@ async fn pages_cannot_be_framed_scripted_stored_or_referred_to() {
             "{policy}"
         );
         assert_eq!(page.header("x-frame-options"), Some("DENY"), "{path}");
-        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(page.header("referrer-policy"), Some("same-origin"));
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert_eq!(page.header("cross-origin-opener-policy"), None);
         assert_eq!(page.header("cache-control"), Some("no-store"));
     }
 }
