@@ -131,9 +131,9 @@ async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &Auth
 async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
     let Approved { asked, by, scope, kept } = approved;
     if let Some(journey) = &kept
-        && flow::take(app, &journey.id).await?.is_none()
+        && let Some(response) = answered_before(app, visit, &journey.id).await?
     {
-        return second_click(app, visit, &journey.id).await;
+        return Ok(response);
     }
     let issuer = &app.config.issuer;
     let code = match grant(app, visit.request, &asked, &by, &scope).await {
@@ -201,9 +201,9 @@ async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: S
 async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<HttpResponse, Error> {
     let RefusedFlow { return_to, error, kept } = refused;
     if let Some(journey) = &kept
-        && flow::take(app, &journey.id).await?.is_none()
+        && let Some(response) = answered_before(app, visit, &journey.id).await?
     {
-        return second_click(app, visit, &journey.id).await;
+        return Ok(response);
     }
     if let (Some(journey), Error::AccessDenied(Refusal::ByPerson)) = (&kept, &error) {
         let event = audit::about_client("consent.denied", &journey.asked.client_id, app.clock.now(), audit::trail(visit.request));
@@ -214,6 +214,19 @@ async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<Ht
         leave_answer(app, journey, location).await;
     }
     Ok(response)
+}
+
+/// Takes the flow, so that one answer counts. If another click was first, where that one went.
+async fn answered_before(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<Option<HttpResponse>, Error> {
+    match flow::take(app, id).await? {
+        None => second_click(app, visit, id).await.map(Some),
+        // The first click was answered after this one had read the flow: its answer is put back, and no second one made.
+        Some(answered @ Kept::Answered(_)) => {
+            flow::keep(app, &answered).await?;
+            second_click(app, visit, id).await.map(Some)
+        }
+        Some(_) => Ok(None),
+    }
 }
 
 /// Leaves the answer for a second click, sealed: it holds a code, and codes are kept only as hashes.
