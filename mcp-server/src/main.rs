@@ -27,7 +27,9 @@ async fn main() -> ExitCode {
 
 /// Our own story at info; of the libraries only what somebody should look at.
 fn log() {
-    let quiet = Targets::new().with_default(LevelFilter::WARN).with_targets([("mcp_server", LevelFilter::INFO), ("bearer_guard", LevelFilter::INFO)]);
+    let quiet = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_targets([("mcp_server", LevelFilter::INFO), ("bearer_guard", LevelFilter::INFO)]);
     tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().json().flatten_event(true)).with(quiet).init();
 }
 
