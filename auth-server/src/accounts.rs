@@ -271,6 +271,18 @@ impl Accounts {
         }
     }
 
+    /// Ends everything of a person and lets them in no more.
+    ///
+    /// # Errors
+    /// When there is no such account, or it is disabled already, or the store does not answer.
+    pub async fn disable(&self, username: &Username) -> Result<(), AccountError> {
+        match self.0.store.disable_account(username.as_str()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AccountError::Unknown),
+            Err(outage) => Err(AccountError::Failed(outage.into())),
+        }
+    }
+
     /// The hash of a password, as a PHC string.
     ///
     /// # Errors

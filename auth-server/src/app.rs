@@ -19,7 +19,7 @@ use crate::{
     keys::{KeySettings, KeyStore, SealingKeys},
     policy::Policy,
     routes,
-    store::Store,
+    store::{Store, StoreConfig},
 };
 
 /// Clients keep a connection open between calls; longer than that it only takes room.
@@ -66,7 +66,7 @@ impl App {
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         make_private_folder(&config.data_dir).map_err(OpenError::when("make the data directory"))?;
         Store::migrate(&config.database).await.map_err(OpenError::when("bring the database to this version's schema"))?;
-        let store = Store::open(&config.database, clock.clone()).await.map_err(OpenError::when("open the database"))?;
+        let store = Store::open(&StoreConfig::from(&config), clock.clone()).await.map_err(OpenError::when("open the database"))?;
         let ephemeral = ephemeral::open(&config.database, clock.clone()).await.map_err(OpenError::when("open the ephemeral store"))?;
         let sealing = SealingKeys::open(&config.keys.sealing_key_file).map_err(OpenError::when("open the sealing key"))?;
         let keys = KeyStore::open(store.clone(), sealing, KeySettings::from(&config), clock.clone())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::{sync::watch, task::JoinHandle};
 use tracing::{info, warn};
 
-use crate::App;
+use crate::{App, store::PurgeReport};
 
 /// How often: the finest thing that is done here is to pick up keys that another replica made.
 const EVERY: Duration = Duration::from_secs(10);
@@ -27,10 +27,15 @@ impl Background {
         let (stop, mut asked) = watch::channel(false);
         let task = tokio::spawn(async move {
             let mut ticks = 0_u32;
+            let mut tick = tokio::time::interval(EVERY);
             loop {
                 tokio::select! {
                     _ = asked.changed() => return,
-                    () = tokio::time::sleep(EVERY) => {}
+                    () = app.keys.unknown_key() => {
+                        tend_keys(&app).await;
+                        continue;
+                    }
+                    _ = tick.tick() => {}
                 }
                 ticks = ticks.wrapping_add(1);
                 tend_keys(&app).await;
@@ -64,7 +69,7 @@ async fn tend_keys(app: &App) {
 
 async fn purge(app: &App) {
     match app.store.purge(app.clock.now()).await {
-        Ok(report) if report.rows() > 0 => info!(event = "store.purged", rows = report.rows(), "removed what is past"),
+        Ok(report) if report != PurgeReport::default() => info!(event = "store.purged", ?report, "removed what is past"),
         Ok(_) => {}
         Err(error) => warn!(event = "store.unpurged", error = %error, "could not remove what is past; trying again"),
     }

@@ -41,7 +41,7 @@ impl Cookie {
         if issuer.is_https() {
             return format!("__Host-{stem}");
         }
-        let [a, b, c, d] = TokenHash::of(issuer.as_str().as_bytes()).first_bytes();
+        let [a, b, c, d, ..] = *TokenHash::of(issuer.as_str().as_bytes()).as_bytes();
         format!("{stem}_{a:02x}{b:02x}{c:02x}{d:02x}")
     }
 
@@ -89,7 +89,7 @@ impl BrowserKey {
 
 /// The secret has 256 bits that only this browser has, so a hash over it is a MAC with that key; nothing needs to be kept.
 fn form_token(secret: &str, purpose: &str) -> String {
-    TokenHash::of(format!("portico form token\n{secret}\n{purpose}").as_bytes()).to_text()
+    TokenHash::of(format!("portico form token\n{secret}\n{purpose}").as_bytes()).text()
 }
 
 /// A person who is signed in with us in this browser.
@@ -111,7 +111,7 @@ impl Signed {
 
     /// What a consent page is bound to, besides flow and browser: the account that it showed.
     pub(crate) fn mark(&self) -> String {
-        TokenHash::of(self.secret.as_bytes()).to_text()
+        TokenHash::of(self.secret.as_bytes()).text()
     }
 }
 

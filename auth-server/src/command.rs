@@ -23,11 +23,11 @@ pub struct AccountLine {
     pub is_disabled: bool,
 }
 
-/// Brings the database to the schema of this version; how many migrations that took.
+/// Brings the database to the schema of this version.
 ///
 /// # Errors
 /// The database cannot be reached, or is of a newer version.
-pub async fn migrate(config: &Config) -> Result<usize, OpenError> {
+pub async fn migrate(config: &Config) -> Result<(), OpenError> {
     crate::app::make_private_folder(&config.data_dir).map_err(OpenError::when("make the data directory"))?;
     Store::migrate(&config.database).await.map_err(OpenError::when("bring the database to this version's schema"))
 }
@@ -66,7 +66,12 @@ impl App {
     /// # Errors
     /// There is no such account.
     pub async fn disable_account(&self, username: &str) -> Result<(), AccountError> {
-        self.accounts.disable(&Username::parse(username)?).await
+        let username = Username::parse(username)?;
+        if self.store.disable_account(username.as_str()).await.map_err(|cause| AccountError::Failed(cause.into()))? {
+            Ok(())
+        } else {
+            Err(AccountError::Unknown)
+        }
     }
 
     /// Every account.

@@ -10,12 +10,12 @@ use actix_web::{
     http::header::{self, HeaderName},
     web::Data,
 };
-use oauth_types::{ClientFault, Error, RequestFault};
+use oauth_types::{Bug, ClientFault, Error, RequestFault};
 
 use crate::{
     App,
-    client::auth::{self, Credentials},
-    http::reply::AsJson,
+    client::auth::{self, Asker, Credentials},
+    http::{extract::Params, reply::AsJson},
 };
 
 /// The newest number. A guard that starts reads pages until it has it.
@@ -28,17 +28,17 @@ const JSON_LINES: &str = "application/x-ndjson";
 /// `GET /ended?after=N`
 pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, AsJson> {
     let credentials = Credentials::read(request.headers().get_all(header::AUTHORIZATION), None, None)?;
-    auth::resource_server(&app.config.resource_servers, &credentials)
-        .unwrap_or(Err(Error::InvalidClient(ClientFault::NotAResourceServer)))?;
-    let after = after(request.query_string())?;
+    if let Asker::Client(_) = auth::prove_asker(&app.config.resource_servers, &app.store, app.clock.now(), credentials).await? {
+        return Err(Error::UnauthorizedClient(ClientFault::NotAResourceServer).into());
+    }
+    let after = after(&Params::from_query(&request)?)?;
     // The head first: an entry that comes in between is then on the page and above the head, never below it and missing.
     let head = app.store.ended_head().await.map_err(Error::from)?;
     let entries = app.store.ended_after(after, PAGE_LINES_MAX).await.map_err(Error::from)?;
     let mut body = Vec::with_capacity(entries.len() * 128);
     for entry in &entries {
         // An entry is numbers and fixed words; writing it into memory cannot fail.
-        serde_json::to_writer(&mut body, entry)
-            .map_err(|cause| Error::ServerError(oauth_types::Bug::caused("could not write what ended", cause)))?;
+        serde_json::to_writer(&mut body, entry).map_err(|cause| Error::ServerError(Bug::caused("could not write what ended", cause)))?;
         body.push(b'\n');
     }
     Ok(HttpResponse::Ok()
@@ -48,13 +48,13 @@ pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> Result<HttpResp
         .body(body))
 }
 
-/// Nothing said means from the beginning.
-fn after(query: &str) -> Result<i64, Error> {
-    let malformed = Error::InvalidRequest(RequestFault::MissingParameter("after"));
-    match url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after") {
-        None => Ok(0),
-        Some((_, number)) => number.parse().ok().filter(|number| *number >= 0).ok_or(malformed),
+/// After which number. A follower always knows one: it begins with 0.
+fn after(query: &Params) -> Result<i64, Error> {
+    if query.is_repeated("after") {
+        return Err(Error::InvalidRequest(RequestFault::RepeatedParameter));
     }
+    let number = query.require("after")?.parse().ok().filter(|number| *number >= 0);
+    number.ok_or(Error::InvalidRequest(RequestFault::MalformedParameter("after")))
 }
 
 #[cfg(test)]
@@ -62,11 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_follower_says_from_where_or_gets_everything() {
-        assert_eq!(after("").unwrap(), 0);
-        assert_eq!(after("after=17").unwrap(), 17);
-        for wrong in ["after=", "after=-1", "after=x", "after=99999999999999999999"] {
-            assert!(after(wrong).is_err(), "{wrong}");
+    fn a_follower_says_after_which_number() {
+        let read = |query: &str| after(&Params::parse(query.as_bytes()).unwrap()).map_err(|error| error.reason());
+        assert_eq!(read("after=17"), Ok(17));
+        assert_eq!(read("after=0&more=x"), Ok(0));
+        for wrong in ["after=-1", "after=x", "after=99999999999999999999"] {
+            assert_eq!(read(wrong), Err("parameter_malformed"), "{wrong}");
         }
+        assert_eq!(read(""), Err("parameter_missing"));
+        assert_eq!(read("after=1&after=2"), Err("parameter_repeated"));
     }
 }

@@ -7,7 +7,7 @@ use oauth_types::Error;
 use crate::{
     App, browser,
     http::reply::AsPage,
-    pages::{self, ErrorPage, FormsLeadTo, HomePage, HomeSession, ResourceLine, Story},
+    pages::{self, ErrorPage, HomePage, HomeSession, ResourceLine, Story},
     routes,
 };
 
@@ -17,7 +17,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let session = match browser::signed_in(&request, &app.config.issuer, &app.store, app.clock.now()).await? {
         Some(signed) => {
             let subject = app.store.subject(&signed.row.subject).await.map_err(Error::from)?;
-            let account = subject.map(|subject| subject.display_name.clone()).unwrap_or_default();
+            let account = subject.map(|subject| subject.display_name).unwrap_or_default();
             Some(HomeSession {
                 sentence: frame.words.say_with("home-signed-in", &[("account", &account)]),
                 logout_href: routes::LOGOUT.to_owned(),
@@ -27,7 +27,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     };
     let line = |resource: &crate::config::Resource| ResourceLine { name: resource.name.clone(), uri: resource.uri.as_str().to_owned() };
     let page = HomePage { frame, resources: app.config.resources.iter().map(line).collect(), session };
-    Ok(pages::answer(StatusCode::OK, &frame, &page, FormsLeadTo::Nowhere))
+    Ok(pages::answer(StatusCode::OK, &frame, &page, None))
 }
 
 /// Draws an error for a person, in their language; `http::trace` asks for it.

@@ -30,7 +30,7 @@ pub(crate) async fn ready(app: Data<App>) -> HttpResponse {
         broken.push("store");
     }
     // What ended elsewhere is known here: otherwise introspection answers 503 anyway (architecture 11a.3).
-    if let Err(outage) = app.store.ended().fresh() {
+    if let Err(outage) = app.store.ended().ready() {
         report("ended", &outage);
         broken.push("ended");
     }

@@ -132,11 +132,6 @@ pub struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The language being spoken.
-    pub fn language(&self) -> Language {
-        self.language
-    }
-
     /// The tag for `<html lang>`.
     pub fn tag(&self) -> &'static str {
         self.language.tag()

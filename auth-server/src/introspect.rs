@@ -4,18 +4,13 @@
 //! proves themselves first, and learns nothing about tokens that are not theirs: an unknown, expired, ended or foreign token is
 //! `{"active":false}` and nothing else (§2.2; attack 42). By POST only, so that no token lands in a log of URLs (§2.1).
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
-use oauth_types::{ClientFault, Error};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
+use oauth_types::{AccessClaims, Bug, ClientFault, Error, TokenFault, TokenHash};
 use serde::Serialize;
 
 use crate::{
     App, access_token,
-    client::auth::{self, AuthenticatedClient, Credentials},
-    config::ResourceServer,
+    client::auth::{self, Asker, Credentials},
     http::{
         extract::StrictForm,
         reply::{self, AsJson},
@@ -26,12 +21,6 @@ use crate::{
 const INACTIVE: &[u8] = br#"{"active":false}"#;
 /// Claims of one token with a long client id.
 const ANSWER_BYTES_TYPICAL: usize = 640;
-
-/// Who asks.
-enum Asker<'a> {
-    ResourceServer(&'a ResourceServer),
-    Client(AuthenticatedClient),
-}
 
 /// RFC 7662 §2.2. Only what the asker may know anyhow: the claims of a token that it holds.
 #[derive(Serialize)]
@@ -57,39 +46,38 @@ struct Active<'a> {
 pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsJson> {
     let asker = authenticate(&app, &request, &form).await?;
     let token = form.require("token")?;
-    let answer = match &asker {
-        // A resource is shown access tokens; a refresh token in its hands is somebody's mistake, and stays unknown to it.
-        Asker::ResourceServer(_) if is_refresh_token(token) => None,
-        Asker::ResourceServer(server) => access(&app, token, |claims| claims.aud == server.resource.as_str())?,
-        Asker::Client(client) if is_refresh_token(token) => refresh(&app, token, client).await?,
-        Asker::Client(client) => access(&app, token, |claims| claims.client_id == client.id().as_str())?,
-    };
+    let answer = if is_refresh_token(token) { refresh(&app, token, &asker).await? } else { access(&app, token, &asker)? };
     Ok(reply::json_bytes(StatusCode::OK, answer.unwrap_or_else(|| INACTIVE.to_vec())))
 }
 
 /// RFC 7662 §2.1: "the endpoint MUST also require some form of authorization". Naming oneself is none.
 async fn authenticate<'a>(app: &'a App, request: &HttpRequest, form: &StrictForm) -> Result<Asker<'a>, Error> {
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    if let Some(server) = auth::resource_server(&app.config.resource_servers, &credentials) {
-        return server.map(Asker::ResourceServer);
+    let credentials = Credentials::of(request, form)?;
+    match auth::prove_asker(&app.config.resource_servers, &app.store, app.clock.now(), credentials).await? {
+        Asker::Client(client) if !client.is_confidential() => Err(Error::InvalidClient(ClientFault::NotAResourceServer)),
+        asker => Ok(asker),
     }
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
-    if !client.is_confidential() {
-        return Err(Error::InvalidClient(ClientFault::NotAResourceServer));
+}
+
+/// Is this token the asker's? The answer is for the log.
+fn is_of(asker: &Asker<'_>, claims: &AccessClaims) -> Result<(), &'static str> {
+    match asker {
+        Asker::ResourceServer(server) if claims.aud == server.resource.as_str() => Ok(()),
+        Asker::ResourceServer(_) => Err(TokenFault::AudienceMismatch.reason()),
+        Asker::Client(client) if claims.client_id == client.id().as_str() => Ok(()),
+        Asker::Client(_) => Err(ClientFault::NotTheTokensClient.reason()),
     }
-    Ok(Asker::Client(client))
 }
 
 /// An access token, if it is good and the asker's.
-fn access(app: &App, token: &str, is_askers: impl Fn(&oauth_types::AccessClaims) -> bool) -> Result<Option<Vec<u8>>, Error> {
+fn access(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec<u8>>, Error> {
     let claims = match access_token::good(&app.keys, &app.store, token) {
         Ok(claims) => claims,
-        Err(Error::InvalidToken(_)) => return Ok(None),
+        Err(Error::InvalidToken(fault)) => return Ok(withheld(fault.reason())),
         Err(error) => return Err(error),
     };
-    if !is_askers(&claims) {
-        return Ok(None);
+    if let Err(why) = is_of(asker, &claims) {
+        return Ok(withheld(why));
     }
     write(&Active {
         active: true,
@@ -108,21 +96,22 @@ fn access(app: &App, token: &str, is_askers: impl Fn(&oauth_types::AccessClaims)
     .map(Some)
 }
 
+/// The asker is told nothing; an operator who wonders why everything is inactive finds it here.
+fn withheld(why: &'static str) -> Option<Vec<u8>> {
+    tracing::debug!(event = "introspection.withheld", why, "answered that a token is inactive: {why}");
+    None
+}
+
 /// The newest refresh token of a grant, if it is the asker's and stands.
-async fn refresh(app: &App, token: &str, client: &AuthenticatedClient) -> Result<Option<Vec<u8>>, Error> {
+async fn refresh(app: &App, token: &str, asker: &Asker<'_>) -> Result<Option<Vec<u8>>, Error> {
+    // A resource is shown access tokens; a refresh token in its hands is somebody's mistake, and stays unknown to it.
+    let Asker::Client(client) = asker else { return Ok(withheld("refresh_token_shown_to_a_resource")) };
     let Ok(name) = app.keys.read_refresh(token) else { return Ok(None) };
     let Some(row) = app.store.grant(&name.grant).await? else { return Ok(None) };
     let now = app.clock.now();
-    let is_newest = row.refresh_hash.as_ref() == Some(&oauth_types::TokenHash::of(token.as_bytes()));
+    let is_newest = row.refresh_hash.as_ref() == Some(&TokenHash::of(token.as_bytes()));
     let expires = row.refresh_expires_at.unwrap_or(row.expires_at).min(row.expires_at);
-    if row.client_id != *client.id()
-        || !is_newest
-        || row.ended_at.is_some()
-        || row.client_ended
-        || row.subject_ended
-        || row.upstream_ended
-        || expires <= now
-    {
+    if row.client_id != *client.id() || !is_newest || row.is_ended() || expires <= now {
         return Ok(None);
     }
     let grant_id = row.grant_id.to_string();
@@ -146,6 +135,6 @@ async fn refresh(app: &App, token: &str, client: &AuthenticatedClient) -> Result
 fn write(active: &Active<'_>) -> Result<Vec<u8>, Error> {
     let mut body = Vec::with_capacity(ANSWER_BYTES_TYPICAL);
     serde_json::to_writer(&mut body, active)
-        .map_err(|cause| Error::ServerError(oauth_types::Bug::caused("could not write an introspection answer", cause)))?;
+        .map_err(|cause| Error::ServerError(Bug::caused("could not write an introspection answer", cause)))?;
     Ok(body)
 }

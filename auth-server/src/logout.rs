@@ -10,7 +10,7 @@ use crate::{
     App,
     browser::{self, Signed},
     http::{csrf, extract::FrontParams, reply::AsPage},
-    pages::{self, FormsLeadTo, LogoutPage, SignedOutPage},
+    pages::{self, LogoutPage, SignedOutPage},
     routes,
 };
 
@@ -24,12 +24,12 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let subject = app.store.subject(&signed.row.subject).await.map_err(Error::from)?;
     let page = LogoutPage {
         frame,
-        account: subject.map(|subject| subject.display_name.clone()).unwrap_or_default(),
+        account: subject.map(|subject| subject.display_name).unwrap_or_default(),
         action: routes::LOGOUT.to_owned(),
         csrf_token: signed.form_token(PURPOSE),
         home_href: routes::HOME.to_owned(),
     };
-    Ok(pages::answer(StatusCode::OK, &frame, &page, FormsLeadTo::Ourselves))
+    Ok(pages::answer(StatusCode::OK, &frame, &page, None))
 }
 
 /// `POST /logout`
@@ -37,7 +37,7 @@ pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, form: FrontP
     csrf::same_origin(&request)?;
     if let Some(signed) = signed_in(&app, &request).await? {
         if !signed.proves(PURPOSE, form.get("csrf_token").unwrap_or_default()) {
-            return Err(AsPage(RequestFault::CsrfMismatch.into()));
+            return Err(AsPage(Error::InvalidRequest(RequestFault::CsrfMismatch)));
         }
         app.store.end_browser_session(&signed.row.id, app.clock.now()).await.map_err(Error::from)?;
         tracing::info!(event = "logout.succeeded", subject.id = %signed.row.subject, "somebody signed out");
@@ -51,5 +51,5 @@ async fn signed_in(app: &App, request: &HttpRequest) -> Result<Option<Signed>, E
 }
 
 fn signed_out(frame: &pages::Frame<'_>) -> HttpResponse {
-    pages::answer(StatusCode::OK, frame, &SignedOutPage { frame: *frame }, FormsLeadTo::Nowhere)
+    pages::answer(StatusCode::OK, frame, &SignedOutPage { frame: *frame }, None)
 }

@@ -68,12 +68,15 @@ async fn run(line: CommandLine) -> Result<(), String> {
     match line.command {
         Command::Serve => serve(config).await,
         Command::Migrate => {
-            let applied = command::migrate(&config).await.map_err(|problem| problem.to_string())?;
-            say(&format!("applied {applied} migration(s)"))
+            command::migrate(&config).await.map_err(|problem| problem.to_string())?;
+            say("the schema is that of this version")
         }
         Command::RotateKeys { now } => {
             let app = open(config).await?;
-            let kid = app.rotate_keys(if now { Urgency::Now } else { Urgency::Scheduled }).await.map_err(|problem| problem.to_string())?;
+            let kid = app
+                .rotate_keys(if now { Urgency::Compromised } else { Urgency::Announced })
+                .await
+                .map_err(|problem| problem.to_string())?;
             app.close().await;
             say(&kid)
         }

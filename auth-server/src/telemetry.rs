@@ -11,7 +11,6 @@ use std::{io::IsTerminal as _, panic};
 
 use tracing::{Level, error};
 use tracing_subscriber::{
-    Layer as _,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt as _,
@@ -59,8 +58,8 @@ impl Telemetry {
         let stderr = std::io::stderr();
         let form = if config.json { Form::Json } else { Form::Human { colours: stderr.is_terminal() } };
         let sink = Sink::start(stderr).map_err(TelemetryError::Thread)?;
-        let lines = fmt::layer().event_format(Line::new(form)).with_writer(sink.writer()).with_filter(levels);
-        tracing_subscriber::registry().with(lines).try_init().map_err(|_| TelemetryError::Running)?;
+        let lines = fmt::layer().event_format(Line::new(form)).with_writer(sink.writer());
+        tracing_subscriber::registry().with(levels).with(lines).try_init().map_err(|_| TelemetryError::Running)?;
         panic::set_hook(Box::new(report_panic));
         Ok(Self { sink })
     }
@@ -128,5 +127,28 @@ mod tests {
         for nonsense in ["loud", "info,sqlx=", "sqlx=chatty"] {
             assert!(levels(nonsense).unwrap_err().to_string().contains("for example"), "{nonsense}");
         }
+    }
+
+    /// The manual knows every event: an operator who searches for one finds what it means.
+    #[test]
+    fn every_event_stands_in_the_manual() {
+        let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/logging.md")).unwrap();
+        let mut sources = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut found = 0;
+        while let Some(path) = sources.pop() {
+            if path.is_dir() {
+                sources.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for start in ["event = \"", "event: Some(\"", "refusals(\"", "about_client(\"", "audit::event(\""] {
+                for (at, _) in text.match_indices(start) {
+                    let name = text[at + start.len()..].split('"').next().unwrap();
+                    assert!(manual.contains(&format!("`{name}`")), "docs/logging.md does not know `{name}` of {}", path.display());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 10, "the search finds events");
     }
 }

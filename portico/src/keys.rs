@@ -38,7 +38,7 @@ pub(crate) async fn run(command: Command) -> Result<(), String> {
         }
         Command::Rotate { now, place } => {
             let app = up::open(place.resolve(Vec::new())?).await?;
-            let urgency = if now { Urgency::Now } else { Urgency::Scheduled };
+            let urgency = if now { Urgency::Compromised } else { Urgency::Announced };
             let kid = app.rotate_keys(urgency).await.map_err(|problem| chain(&problem))?;
             screen::say(&format!(
                 "Key `{kid}` is published{}.",

@@ -3,18 +3,26 @@
 //! It owns the wiring and the first screen. The two servers meet only over HTTP, here as elsewhere: the MCP server's guard fetches the
 //! keys and follows the endings through the listener, with a credential made for this run.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
 
 use auth_server::{
     App,
     clock::SystemClock,
     command,
     config::{Config, Override, ResourceServer},
+    telemetry::Telemetry,
 };
+use bearer_guard::EndedFeed;
+use oauth_types::ClientSecret;
 
 use crate::{
-    environment::{Place, text},
-    screen, users,
+    environment::{self, Place, text},
+    screen, users, welcome,
 };
 
 /// The options of `portico up`.

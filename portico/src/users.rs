@@ -4,7 +4,8 @@ use auth_server::command;
 
 use crate::{
     environment::{Place, password},
-    screen, up,
+    screen,
+    up::{self, chain},
 };
 
 /// What to do with accounts.

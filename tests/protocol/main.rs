@@ -12,6 +12,7 @@ mod oauth21_differences;
 mod oracles;
 mod races;
 mod refresh_overlap;
+mod replicas;
 mod restart;
 mod rfc6749_authorization_code;
 mod rfc6749_client_authentication;

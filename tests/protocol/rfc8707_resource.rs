@@ -44,9 +44,7 @@ async fn a_resource_has_one_canonical_form() {
 async fn an_unknown_resource_is_refused() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
-    for unknown in
-        ["https://other.example/mcp", "https://portico.test/MCP", "https://portico.test/mcp2", "https://portico.test/mcp?x=1"]
-    {
+    for unknown in ["https://other.example/mcp", "https://portico.test/MCP", "https://portico.test/mcp2", "https://portico.test/mcp?x=1"] {
         expect::redirected(&app.journey().with("resource", unknown).asks().await, CALLBACK, "invalid_target", "resource_unknown");
     }
 }

@@ -4,14 +4,18 @@ use std::fs;
 use std::path::Path;
 
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of this crate")
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|problem| panic!("{path}: {problem}"))
 }
 
 /// Portico tests/README.md: a test that the table names stands in the file that it names.
 #[test]
 fn every_test_in_the_table_exists() {
     let table = read("README.md");
-    let named: Vec<_> = table.split('`').filter_map(|word| word.split_once("::")).filter(|(file, test)| !file.contains(' ') && !test.contains('(')).collect();
+    let named: Vec<_> = table
+        .split('`')
+        .filter_map(|word| word.split_once("::"))
+        .filter(|(file, test)| !file.contains(' ') && !test.contains('('))
+        .collect();
     assert!(named.len() > 100, "the table was not read");
     for (file, test) in named {
         let source = read(&format!("protocol/{file}.rs"));

@@ -142,6 +142,30 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
     resolve(layers).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// A second process over the same database, behind the same public name.
+pub struct Replica {
+    app: App,
+    wire: Wire,
+    handle: ServerHandle,
+}
+
+impl Replica {
+    /// One round of its own background work.
+    pub async fn ticks(&self) {
+        self.app.tick().await;
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
 /// A running server and the people around it.
 pub struct Stage {
     app: App,
@@ -186,6 +210,15 @@ impl Stage {
         let listener = TcpListener::bind(self.address()).expect("the port we just left");
         self.app = App::open(self.config.clone(), self.clock.clone()).await.expect("what was written can be read");
         self.handle = serve(&self.app, listener);
+    }
+
+    /// Starts a second server over the same database.
+    pub async fn replica(&self) -> Replica {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound listener");
+        let app = App::open(self.config.clone(), self.clock.clone()).await.expect("a database may have two servers");
+        let handle = serve(&app, listener);
+        Replica { app, wire: self.wire.to(address), handle }
     }
 
     /// Lets time pass.

@@ -34,6 +34,11 @@ impl Wire {
         Self { to, host: host.into(), secrets }
     }
 
+    /// The same public name behind another socket.
+    pub(crate) fn to(&self, address: SocketAddr) -> Self {
+        Self { to: address, ..self.clone() }
+    }
+
     /// The socket behind the public name.
     pub fn address(&self) -> SocketAddr {
         self.to

@@ -113,10 +113,20 @@ fn cited(citation: &str, test: &str) -> Option<(String, Clause)> {
         return None;
     }
     let (reference, sentence) = citation.split_once(": ")?;
-    let (document, section) =
-        reference.split_once('§').map_or((reference, String::new()), |(document, section)| (document, format!("§{section}")));
+    let (document, section) = document_and_section(reference);
     let clause = Clause { section: section.trim().to_owned(), sentence: sentence.trim().to_owned(), test: test.to_owned() };
     Some((document.trim().to_owned(), clause))
+}
+
+/// The MCP specification has dated revisions and named sections, the others have numbered ones.
+fn document_and_section(reference: &str) -> (&str, String) {
+    if let Some((document, section)) = reference.split_once('§') {
+        return (document, format!("§{section}"));
+    }
+    match reference.strip_prefix("MCP ").and_then(|rest| rest.split_once(' ')) {
+        Some((revision, section)) => (&reference[.."MCP ".len() + revision.len()], section.to_owned()),
+        None => (reference, String::new()),
+    }
 }
 
 fn function_name(line: &str) -> Option<&str> {
@@ -160,6 +170,7 @@ mod tests {
             /// RFC 7636 §4.6: a verifier that does not match
             /// is refused.
             /// RFC 6749 §5.2: as invalid_grant.
+            /// MCP 2025-11-25 Token Handling: with 401.
             #[actix_web::test]
             async fn a_wrong_verifier_is_refused() {}
 
@@ -180,6 +191,7 @@ mod tests {
             [
                 ("RFC 7636".to_owned(), clause("§4.6", "a verifier that does not match is refused.")),
                 ("RFC 6749".to_owned(), clause("§5.2", "as invalid_grant.")),
+                ("MCP 2025-11-25".to_owned(), clause("Token Handling", "with 401.")),
             ]
         );
     }

@@ -31,7 +31,6 @@ pub(crate) struct House {
     pub(crate) username: &'static str,
     pub(crate) password: String,
     extra: Vec<String>,
-    settings: Vec<(String, String)>,
     core: Option<usize>,
 }
 
@@ -55,14 +54,16 @@ impl House {
             username: "alice",
             password: random::secret(PASSWORD_BYTES)?,
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
-            settings: Vec::new(),
             core: None,
         })
     }
 
-    /// A setting as the environment gives it (`AUTH__SECTION__KEY`).
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.settings.push((name.to_owned(), value.to_owned()));
+    /// Settings in a file of their own, as an operator gives them.
+    pub(crate) fn configure(&mut self, settings: &str) -> Result<()> {
+        let file = self.folder.path().join("portico.toml");
+        fs::write(&file, settings)?;
+        self.extra.extend(["--config".to_owned(), file.display().to_string()]);
+        Ok(())
     }
 
     /// The server will run on this core alone.
@@ -103,7 +104,6 @@ impl House {
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -111,15 +111,17 @@ impl House {
         Ok(command)
     }
 
-    /// Starts the server and waits for its first answer.
-    pub(crate) fn open(&self) -> Result<Portico> {
-        self.open_with(self.command()?)
+    /// Starts the server and waits for nothing.
+    pub(crate) fn launch(&self) -> Result<Portico> {
+        let mut command = self.command()?;
+        let child = command.spawn().map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
+        Ok(Portico { child, ready_after: Duration::ZERO })
     }
 
-    fn open_with(&self, mut command: Command) -> Result<Portico> {
+    /// Starts the server and waits for its first answer.
+    pub(crate) fn open(&self) -> Result<Portico> {
         let started = Instant::now();
-        let child = command.spawn().map_err(|error| format!("could not start {}: {error}", self.binary.display()))?;
-        let mut portico = Portico { child, ready_after: Duration::ZERO };
+        let mut portico = self.launch()?;
         while started.elapsed() < START_LIMIT {
             if let Some(status) = portico.child.try_wait()? {
                 return Err(format!("portico ended with {status} at its start:\n{}", self.log_tail()).into());

@@ -10,7 +10,7 @@ use std::{error, fmt, io};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::random;
@@ -63,13 +63,11 @@ fn wrong(what: &str, answer: &Answer) -> Trouble {
 
 type Trip<T> = Result<T, Trouble>;
 
-/// A registered client.
+/// A registered public client.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
-    /// `Basic …` of a confidential client; a public one has none.
-    pub(crate) authorization: Option<String>,
     /// RFC 7592 §3: what reads the registration back, and where.
     registration_token: String,
     registration_target: String,
@@ -110,11 +108,11 @@ pub(crate) struct Receipt {
 impl App {
     /// Registers a public client on loopback, as a desktop program does.
     pub(crate) fn register(connection: &mut Connection, name: &str) -> Trip<Self> {
-        Self::register_as(connection, name, LOOPBACK_REDIRECT, "none")
+        Self::register_for(connection, name, LOOPBACK_REDIRECT)
     }
 
-    pub(crate) fn register_as(connection: &mut Connection, name: &str, redirect_uri: &str, auth_method: &str) -> Trip<Self> {
-        let body = registration_body(name, redirect_uri, auth_method);
+    pub(crate) fn register_for(connection: &mut Connection, name: &str, redirect_uri: &str) -> Trip<Self> {
+        let body = registration_body(name, redirect_uri);
         let headers = [("content-type", "application/json")];
         let answer = connection.send(Ask { method: "POST", target: "/register", headers: &headers, body: body.as_bytes() })?;
         if answer.status != 201 {
@@ -123,12 +121,9 @@ impl App {
         let information = json_of("registration", &answer)?;
         let address = member(&information, "registration_client_uri")?;
         let client_id = member(&information, "client_id")?;
-        let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}")));
-        let authorization = information["client_secret"].as_str().map(basic);
         Ok(Self {
             client_id,
             redirect_uri: redirect_uri.to_owned(),
-            authorization,
             registration_token: member(&information, "registration_access_token")?,
             registration_target: target_of(&address).to_owned(),
         })
@@ -167,9 +162,7 @@ impl App {
 
     fn tokens(&self, connection: &mut Connection, pairs: &[(&str, &str)]) -> Trip<Option<Tokens>> {
         let body = form(pairs);
-        let mut headers = vec![FORM];
-        headers.extend(self.authorization.as_deref().map(|value| ("authorization", value)));
-        let answer = connection.send(Ask { method: "POST", target: "/token", headers: &headers, body: body.as_bytes() })?;
+        let answer = connection.send(Ask { method: "POST", target: "/token", headers: &[FORM], body: body.as_bytes() })?;
         if answer.status == 400 && json_of("token", &answer)?["error"] == "invalid_grant" {
             return Ok(None);
         }
@@ -281,12 +274,12 @@ pub(crate) fn authorization_target(app: &App) -> Trip<(String, String)> {
 }
 
 /// What a client sends to register (RFC 7591 §2).
-pub(crate) fn registration_body(name: &str, redirect_uri: &str, auth_method: &str) -> String {
+pub(crate) fn registration_body(name: &str, redirect_uri: &str) -> String {
     json!({
         "client_name": name,
         "redirect_uris": [redirect_uri],
         "grant_types": ["authorization_code", "refresh_token"],
-        "token_endpoint_auth_method": auth_method,
+        "token_endpoint_auth_method": "none",
     })
     .to_string()
 }

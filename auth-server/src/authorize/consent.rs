@@ -30,9 +30,10 @@ use crate::{
         reply::AsPage,
     },
     pages::{
-        self, AnsweredPage, FormsLeadTo,
+        self, AnsweredPage,
         consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
     },
+    policy::Standing,
     routes,
 };
 
@@ -70,7 +71,7 @@ pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: 
     match flow::of_browser(app, &flow_id(flow)?, &visit.browser).await? {
         Kept::Answered(_) => {
             let frame = pages::frame(&app.i18n, &app.config, request, None);
-            Ok(pages::answer(StatusCode::OK, &frame, &AnsweredPage { frame }, FormsLeadTo::Nowhere))
+            Ok(pages::answer(StatusCode::OK, &frame, &AnsweredPage { frame }, None))
         }
         kept => Ok(Question::of(app, &visit, kept, showing).page(Stranger::default(), StatusCode::OK).await?),
     }
@@ -78,7 +79,7 @@ pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: 
 
 fn flow_id(text: &str) -> Result<FlowId, Error> {
     // A malformed id is as unknown as one that ended.
-    FlowId::parse(text).map_err(|_| RequestFault::FlowUnknown.into())
+    FlowId::parse(text).map_err(|_| Error::InvalidRequest(RequestFault::FlowUnknown))
 }
 
 /// What the form said.
@@ -98,12 +99,12 @@ enum Decision {
 impl Answer {
     fn read(form: &Params) -> Result<Self, Error> {
         if form.repeated().is_some() {
-            return Err(RequestFault::RepeatedParameter.into());
+            return Err(Error::InvalidRequest(RequestFault::RepeatedParameter));
         }
         let decision = match form.get("decision") {
             Some("allow") => Decision::Allow,
             Some("deny") => Decision::Deny,
-            _ => return Err(RequestFault::MissingParameter("decision").into()),
+            _ => return Err(Error::InvalidRequest(RequestFault::MissingParameter("decision"))),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
         let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
@@ -124,13 +125,13 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
     // The account that the page showed, if it showed one: another sign-in since then makes the token worthless.
     let shown = if form.sign_in.is_some() { None } else { visit.signed.as_ref() };
     if !visit.browser.proves(&purpose(kept.id(), shown), &form.csrf_token) {
-        return Err(RequestFault::CsrfMismatch.into());
+        return Err(Error::InvalidRequest(RequestFault::CsrfMismatch));
     }
     if let Kept::Answered(answered) = &kept {
         return next::where_it_went(app, answered);
     }
     if form.decision == Decision::Deny {
-        let Some(journey) = kept.waiting() else { return Err(RequestFault::FlowUnknown.into()) };
+        let Some(journey) = kept.waiting() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         return next::next(app, visit, journey.refused(Error::AccessDenied(Refusal::ByPerson))).await;
     }
     let just_signed_in = form.sign_in.is_some();
@@ -142,14 +143,13 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
             SignIn::Slow(wait) => return try_again(app, visit, kept, username, Some(wait)).await,
         }
     }
-    let Some(signed) = visit.signed.clone() else { return Err(RequestFault::CsrfMismatch.into()) };
-    let journey = kept.journey().ok_or(RequestFault::FlowUnknown)?;
+    let Some(signed) = visit.signed.clone() else { return Err(Error::InvalidRequest(RequestFault::CsrfMismatch)) };
+    let journey = kept.journey().ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     if !next::suits(app, &journey.asked, journey.began_at, &signed) {
         // A page that was left open until the sign-in was too old for this client: the next page asks for it.
         return Ok(Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await?);
     }
-    let client = client::resolve(&app.store, &journey.asked.client_id).await?;
-    let flow = next::allowed(app, &client, &signed, kept, just_signed_in).ok_or(RequestFault::FlowUnknown)?;
+    let flow = next::allowed(app, &signed, kept, just_signed_in).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let response = next::next(app, visit, flow).await?;
     Ok(browser::with_cookie(response, cookie))
 }
@@ -202,18 +202,18 @@ impl<'a> Question<'a> {
     }
 
     async fn page(self, stranger: Stranger, status: StatusCode) -> Result<HttpResponse, Error> {
-        let Some(journey) = self.kept.journey() else { return Err(RequestFault::FlowUnknown.into()) };
+        let Some(journey) = self.kept.journey() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         let asked = &journey.asked;
         let client = client::resolve(&self.app.store, &asked.client_id).await?;
         let signed = self.whom_to_ask(journey);
-        let (asking, scope) = self.what_to_ask(&client, signed, journey);
+        let (asking, scope) = self.what_to_ask(signed, journey);
         let resource_name = self.app.config.resource(&asked.resource).map_or(asked.resource.as_str(), |resource| &resource.name);
         let redirect_uri = asked.return_to.redirect_uri();
         let ask = Ask {
             asking,
-            client_name: client.name.as_deref(),
+            client_name: Some(client.name.trim()).filter(|name| !name.is_empty()),
             redirect_uri,
-            is_unverified: self.app.policy.standing(&client, redirect_uri).is_unverified(),
+            is_unverified: self.app.policy.standing(&client, redirect_uri) == Ok(Standing::Unverified),
             resource_name,
             resource_uri: &asked.resource,
             scope: &scope,
@@ -230,7 +230,7 @@ impl<'a> Question<'a> {
             csrf_token: self.visit.browser.form_token(&purpose(&journey.id, signed)),
             remembered: next::rememberable(self.app, &client, asked),
         };
-        Ok(pages::answer(status, &self.frame, &page, FormsLeadTo::Client(redirect_uri)))
+        Ok(pages::answer(status, &self.frame, &page, Some(redirect_uri)))
     }
 
     /// The account that is asked, if the one that is signed in will do.
@@ -240,22 +240,20 @@ impl<'a> Question<'a> {
     }
 
     /// What the page shows is what an "allow" on it grants.
-    fn what_to_ask(&self, client: &crate::store::ClientRow, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
+    fn what_to_ask(&self, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
         match (&self.kept, signed) {
             (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => {
                 (Asking::Confirmation, stage.scope.clone())
             }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(signed)) => {
-                (Asking::Consent, next::permitted(self.app, client, signed, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone()))
-            }
+            (_, Some(_)) => (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone())),
             (_, None) => (Asking::Consent, journey.asked.scope.clone()),
         }
     }
 
     async fn account_name(&self, signed: &Signed) -> Result<String, Error> {
         let subject = self.app.store.subject(&signed.row.subject).await?;
-        Ok(subject.map(|subject| subject.display_name.clone()).unwrap_or_default())
+        Ok(subject.map(|subject| subject.display_name).unwrap_or_default())
     }
 }
 

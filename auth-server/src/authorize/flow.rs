@@ -3,7 +3,7 @@
 //! Owns the stages, what each may become, and how those that wait for a person are kept (Ephemeral, `lifetimes.flow`). It decides
 //! nothing: `next.rs` does. Losing a flow means "please start again".
 
-use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Subject, Timestamp, TokenHash, Ttl, UpstreamSessionId};
+use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Subject, Timestamp, Ttl, UpstreamSessionId};
 use serde::{Deserialize, Serialize};
 
 use super::request::{AuthorizationRequest, ReturnTo};
@@ -53,7 +53,7 @@ pub(super) enum Kept {
 pub(super) struct Journey {
     pub(super) id: FlowId,
     /// The browser that began it: the hash of its cookie.
-    browser: TokenHash,
+    browser: String,
     pub(super) asked: AuthorizationRequest,
     pub(super) began_at: Timestamp,
 }
@@ -85,7 +85,7 @@ pub(super) struct AwaitingConfirmation {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Answered {
     pub(super) id: FlowId,
-    browser: TokenHash,
+    browser: String,
     began_at: Timestamp,
     /// Where the first answer went, sealed: it holds a code.
     pub(super) sealed_location: String,
@@ -134,7 +134,7 @@ impl Asked {
     /// Somebody must be asked: from here on the flow belongs to one browser.
     pub(super) fn awaits_consent(self, browser: &BrowserKey) -> Flow {
         let id = FlowId::from_trusted(secret::fresh_text::<16>(""));
-        let journey = Journey { id, browser: browser.hash(), asked: self.asked, began_at: self.began_at };
+        let journey = Journey { id, browser: browser.hash().text(), asked: self.asked, began_at: self.began_at };
         Flow::AwaitingConsent(AwaitingConsent { journey, wrong_passwords: 0 })
     }
 
@@ -189,7 +189,7 @@ impl Journey {
 }
 
 impl Kept {
-    fn belongs(&self) -> (&FlowId, &TokenHash, Timestamp) {
+    fn belongs(&self) -> (&FlowId, &str, Timestamp) {
         match self {
             Self::AwaitingConsent(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
             Self::AwaitingConfirmation(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
@@ -228,20 +228,20 @@ pub(super) async fn keep(app: &App, kept: &Kept) -> Result<(), Error> {
 /// Counts a flow that begins; a browser that begins too many is told to slow down.
 pub(super) async fn count(app: &App, browser: &BrowserKey) -> Result<(), Error> {
     let window = app.config.lifetimes.flow;
-    let begun = app.ephemeral.count(&Key::new("flows-begun", &browser.hash().to_text()), window).await?;
-    if begun > PER_BROWSER_MAX { Err(Error::TooManyRequests { retry_after: window }) } else { Ok(()) }
+    let begun = app.ephemeral.count(&Key::new("flows-begun", &browser.hash().text()), window).await?;
+    if begun > PER_BROWSER_MAX { Err(Error::InvalidRequest(RequestFault::TooManyFlows)) } else { Ok(()) }
 }
 
 /// The flow of this id, for the browser that began it. Looking changes nothing: a reload or a prefetch is harmless.
 pub(super) async fn of_browser(app: &App, id: &FlowId, browser: &BrowserKey) -> Result<Kept, Error> {
-    let kept = FLOWS.peek(&*app.ephemeral, id.as_str()).await?.ok_or(RequestFault::FlowUnknown)?;
+    let kept = FLOWS.peek(&*app.ephemeral, id.as_str()).await?.ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let (_, owner, began_at) = kept.belongs();
     // Attack 2: an approval counts only in the browser that asked.
-    if browser.hash() != *owner {
-        return Err(RequestFault::FlowForAnotherBrowser.into());
+    if browser.hash().text() != owner {
+        return Err(Error::InvalidRequest(RequestFault::FlowForAnotherBrowser));
     }
     if app.clock.now() >= began_at + app.config.lifetimes.flow {
-        return Err(RequestFault::FlowUnknown.into());
+        return Err(Error::InvalidRequest(RequestFault::FlowUnknown));
     }
     Ok(kept)
 }

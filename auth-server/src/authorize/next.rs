@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, RequestFault, Scope, Timestamp};
+use actix_web::{HttpRequest, HttpResponse};
+use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, RequestFault, Scope, TargetFault, Timestamp};
 
 use super::{
     Visit,
@@ -15,12 +15,12 @@ use super::{
     respond,
 };
 use crate::{
-    App,
+    App, audit,
     browser::{self, Signed},
     client,
-    http::{reply, trace},
+    http::{extract::ClientIp, reply, trace},
     keys::Purpose,
-    policy::{Decision, Question},
+    policy::{Decision, Question, Standing},
     routes, secret,
     store::{Approval, ClientRow, ConsentKey, ConsentRow},
 };
@@ -36,7 +36,7 @@ pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result
         return if prompt.none { Ok(asked.refused(Error::LoginRequired)) } else { ask(app, visit, asked).await };
     };
     let client = client::resolve(&app.store, &asked.asked.client_id).await?;
-    let scope = match permitted(app, &client, signed, &asked.asked) {
+    let scope = match permitted(app, &asked.asked) {
         Ok(scope) => scope,
         Err(error) => return Ok(asked.refused(error)),
     };
@@ -47,6 +47,7 @@ pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result
 }
 
 async fn ask(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
+    app.limits.flows.spend(ClientIp::of(visit.request).network(), app.clock.now())?;
     flow::count(app, &visit.browser).await?;
     Ok(asked.awaits_consent(&visit.browser))
 }
@@ -70,10 +71,10 @@ pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<Htt
 }
 
 /// Somebody signed in here said "allow" to what a page showed them.
-pub(super) fn allowed(app: &App, client: &ClientRow, signed: &Signed, kept: Kept, just_signed_in: bool) -> Option<Flow> {
+pub(super) fn allowed(app: &App, signed: &Signed, kept: Kept, just_signed_in: bool) -> Option<Flow> {
     let person = Person::of(signed);
     match kept {
-        Kept::AwaitingConsent(stage) => Some(match permitted(app, client, signed, &stage.journey.asked) {
+        Kept::AwaitingConsent(stage) => Some(match permitted(app, &stage.journey.asked) {
             Err(error) => stage.journey.refused(error),
             // Who signed in on the page was shown what the client asked; less than that is shown before it is granted.
             Ok(scope) if just_signed_in && scope != stage.journey.asked.scope => stage.reduced(&person, scope),
@@ -94,9 +95,9 @@ pub(super) fn suits(app: &App, asked: &AuthorizationRequest, began_at: Timestamp
 }
 
 /// What the rules let this person give to this client.
-pub(super) fn permitted(app: &App, client: &ClientRow, signed: &Signed, asked: &AuthorizationRequest) -> Result<Scope, Error> {
-    let question = Question::Authorize { client, subject: &signed.row.subject, asked: &asked.scope, resource: &asked.resource };
-    match app.policy.decide(question) {
+pub(super) fn permitted(app: &App, asked: &AuthorizationRequest) -> Result<Scope, Error> {
+    let resource = app.config.resource(&asked.resource).ok_or(Error::InvalidTarget(TargetFault::Unknown))?;
+    match app.policy.decide(Question::Authorize { asked: &asked.scope, resource }) {
         Decision::Allow => Ok(asked.scope.clone()),
         Decision::AllowLess(scope) => Ok(scope),
         Decision::Refuse(refusal) => Err(Error::AccessDenied(refusal)),
@@ -105,7 +106,7 @@ pub(super) fn permitted(app: &App, client: &ClientRow, signed: &Signed, asked: &
 
 /// May an approval be remembered? Never for addresses that any local program can claim, nor for a host nobody vouches for.
 pub(super) fn rememberable(app: &App, client: &ClientRow, asked: &AuthorizationRequest) -> bool {
-    app.policy.standing(client, asked.return_to.redirect_uri()).is_verified()
+    app.policy.standing(client, asked.return_to.redirect_uri()) == Ok(Standing::Verified)
 }
 
 fn consent_key(signed: &Person, asked: &AuthorizationRequest) -> ConsentKey {
@@ -137,7 +138,7 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
         return second_click(app, visit, &journey.id).await;
     }
     let issuer = &app.config.issuer;
-    let code = match grant(app, &asked, &by, &scope).await {
+    let code = match grant(app, visit.request, &asked, &by, &scope).await {
         Ok(code) => code,
         // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed and may try again.
         Err(error) => return Ok(respond::refuse(visit.request, &asked.return_to, &error, issuer)),
@@ -160,7 +161,7 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
 }
 
 /// One approval makes one grant with one code (storage.md); it is on disk before the browser is answered.
-async fn grant(app: &App, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
+async fn grant(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
     let (now, lifetimes) = (app.clock.now(), &app.config.lifetimes);
     let grant_id = GrantId::born(app.clock.now_ms(), secret::fresh_bytes());
     let code = app.keys.mint_code(grant_id);
@@ -181,6 +182,7 @@ async fn grant(app: &App, asked: &AuthorizationRequest, by: &Person, scope: &Sco
             code_expires_at: now + lifetimes.code,
             expires_at: now + lifetimes.grant,
             created_at: now,
+            trail: audit::trail(request),
         })
         .await?;
     Ok(code)
@@ -242,7 +244,7 @@ async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<HttpR
             Err(error) => return Err(error),
         }
     }
-    Err(RequestFault::FlowUnknown.into())
+    Err(Error::InvalidRequest(RequestFault::FlowUnknown))
 }
 
 fn to_the_page(visit: &Visit<'_>, id: &FlowId) -> HttpResponse {

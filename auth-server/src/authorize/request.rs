@@ -35,7 +35,8 @@ use oxide_auth::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, client,
+    App,
+    client::{self, GrantType},
     config::{Config, Resource},
     http::extract::Params,
     store::ClientRow,
@@ -118,33 +119,37 @@ pub(crate) enum Refused {
 pub(crate) async fn read(app: &App, parameters: &Params) -> Result<AuthorizationRequest, Refused> {
     let client = known_client(app, parameters).await.map_err(Refused::ByPage)?;
     let (redirect_uri, sent) = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
-    let (state, state_fault) = match once(parameters, "state").and_then(|state| Ok(state.map(State::parse).transpose()?)) {
-        Ok(state) => (state, None),
-        // A state we cannot echo byte for byte is not echoed at all.
-        Err(fault) => (None, Some(fault)),
-    };
+    // Attack 11: a registration may be older than the rule that would refuse it today.
+    app.policy.standing(&client, &redirect_uri).map_err(|barred| Refused::ByPage(Error::InvalidRedirectUri(barred.fault())))?;
+    let (state, state_fault) =
+        match once(parameters, "state").and_then(|state| state.map(State::parse).transpose().map_err(Error::InvalidRequest)) {
+            Ok(state) => (state, None),
+            // A state we cannot echo byte for byte is not echoed at all.
+            Err(fault) => (None, Some(fault)),
+        };
     let return_to = ReturnTo { redirect_uri, state };
     let refused = |error| Refused::ByRedirect(return_to.clone(), error);
     if let Some(fault) = state_fault {
-        return Err(refused(Error::InvalidRequest(fault)));
+        return Err(refused(fault));
     }
     Asked { config: &app.config, client: &client, parameters, return_to: &return_to, sent }.judged().map_err(refused)
 }
 
 async fn known_client(app: &App, parameters: &Params) -> Result<Arc<ClientRow>, Error> {
-    let id = once(parameters, "client_id")?.ok_or(RequestFault::MissingParameter("client_id"))?;
+    let id = once(parameters, "client_id")?.ok_or(Error::InvalidRequest(RequestFault::MissingParameter("client_id")))?;
     // A malformed id is as unknown as one that was never given out.
-    let id = ClientId::parse(id).map_err(|_| RequestFault::UnknownClient)?;
+    let id = ClientId::parse(id).map_err(|_| Error::InvalidRequest(RequestFault::UnknownClient))?;
     client::resolve(&app.store, &id).await.map_err(|error| match error {
         // RFC 6749 §4.1.2.1: the person is told, and the answer is 400, not the token endpoint's 401.
+        Error::InvalidClient(ClientFault::Deleted) => Error::InvalidRequest(RequestFault::DeletedClient),
         Error::InvalidClient(_) => Error::InvalidRequest(RequestFault::UnknownClient),
         other => other,
     })
 }
 
 /// A parameter that is asked for before everything is known to come once.
-fn once<'a>(parameters: &'a Params, name: &str) -> Result<Option<&'a str>, RequestFault> {
-    if parameters.is_repeated(name) { Err(RequestFault::RepeatedParameter) } else { Ok(parameters.get(name)) }
+fn once<'a>(parameters: &'a Params, name: &str) -> Result<Option<&'a str>, Error> {
+    if parameters.is_repeated(name) { Err(Error::InvalidRequest(RequestFault::RepeatedParameter)) } else { Ok(parameters.get(name)) }
 }
 
 /// RFC 6749 §3.1.2.3, OAuth 2.1 §2.3.1: compared as strings; only a loopback port is free.
@@ -152,10 +157,9 @@ fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<(RedirectU
     let Some(text) = once(parameters, "redirect_uri")? else {
         return match client.redirect_uris.as_slice() {
             [only] => Ok((only.clone(), false)),
-            _ => Err(Error::InvalidRedirectUri(RedirectFault::Ambiguous)),
+            _ => Err(Error::InvalidRedirectUri(RedirectFault::Missing)),
         };
     };
-    // Parsed again on every request, so that a row from an older policy cannot bring back a dangerous scheme (attack 11).
     let asked = RedirectUri::parse(text).map_err(Error::InvalidRedirectUri)?;
     let registered = client.redirect_uris.iter().any(|registered| registered.allows(&asked));
     registered.then_some((asked, true)).ok_or(Error::InvalidRedirectUri(RedirectFault::NotRegistered))
@@ -198,7 +202,7 @@ impl Asked<'_> {
 
     /// RFC 6749 §3.1; RFC 8707 §2 lets `resource` repeat.
     fn nothing_twice(&self) -> Result<(), Error> {
-        self.parameters.repeated().map_or(Ok(()), |_| Err(RequestFault::RepeatedParameter.into()))
+        self.parameters.repeated().map_or(Ok(()), |_| Err(Error::InvalidRequest(RequestFault::RepeatedParameter)))
     }
 
     /// OpenID Connect Core §6.1, §6.2 and RFC 9101: parameters come as parameters.
@@ -213,27 +217,31 @@ impl Asked<'_> {
     /// RFC 6749 §3.1.1; OAuth 2.0 Multiple Response Types §2.1: the code comes in the query, as its default says.
     fn code_in_the_query(&self) -> Result<(), Error> {
         match self.parameters.get("response_type") {
-            None => return Err(RequestFault::MissingParameter("response_type").into()),
+            None => return Err(Error::InvalidRequest(RequestFault::MissingParameter("response_type"))),
             Some("code") => {}
             Some(_) => return Err(Error::UnsupportedResponseType),
         }
         match self.parameters.get("response_mode") {
             None | Some("query") => Ok(()),
-            Some(_) => Err(RequestFault::ResponseModeNotQuery.into()),
+            Some(_) => Err(Error::InvalidRequest(RequestFault::ResponseModeUnsupported)),
         }
     }
 
     fn client_may_ask_for_codes(&self) -> Result<(), Error> {
-        if self.client.may_use_code_grant() { Ok(()) } else { Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered)) }
+        if self.client.grant_types.iter().any(|name| name == GrantType::AuthorizationCode.as_str()) {
+            Ok(())
+        } else {
+            Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered))
+        }
     }
 
     /// RFC 7636 §4.3, OAuth 2.1 §4.1.1: always, and only S256. An absent method would mean `plain`.
     fn code_challenge(&self) -> Result<CodeChallenge, Error> {
-        let challenge = self.parameters.get("code_challenge").ok_or(RequestFault::ChallengeMissing)?;
+        let challenge = self.parameters.get("code_challenge").ok_or(Error::InvalidRequest(RequestFault::ChallengeMissing))?;
         if self.parameters.get("code_challenge_method") != Some("S256") {
-            return Err(RequestFault::ChallengeMethodNotS256.into());
+            return Err(Error::InvalidRequest(RequestFault::ChallengeMethodNotS256));
         }
-        Ok(CodeChallenge::parse(challenge)?)
+        CodeChallenge::parse(challenge).map_err(Error::InvalidRequest)
     }
 
     /// RFC 8707 §2. Without one, the server's first resource: never "any" (checklist 45).
@@ -260,13 +268,13 @@ impl Asked<'_> {
         if granted.is_empty() {
             return Err(Error::InvalidScope(ScopeFault::NothingLeft));
         }
-        let offline = Scope::from_tokens([OFFLINE_ACCESS]).map_err(Error::InvalidScope)?;
+        let offline = Scope::parse(OFFLINE_ACCESS).map_err(Error::InvalidScope)?;
         Ok(if wants_offline { granted.union(&offline) } else { granted })
     }
 
     fn nonce(&self) -> Result<Option<String>, Error> {
         match self.parameters.get("nonce") {
-            Some(nonce) if nonce.len() > NONCE_BYTES_MAX => Err(RequestFault::ParameterTooLong.into()),
+            Some(nonce) if nonce.len() > NONCE_BYTES_MAX => Err(Error::InvalidRequest(RequestFault::ParameterTooLong)),
             nonce => Ok(nonce.map(str::to_owned)),
         }
     }
@@ -285,12 +293,12 @@ impl Asked<'_> {
                 _ => {}
             }
         }
-        if prompt.none && words > 1 { Err(RequestFault::PromptContradicts.into()) } else { Ok(prompt) }
+        if prompt.none && words > 1 { Err(Error::InvalidRequest(RequestFault::PromptMalformed)) } else { Ok(prompt) }
     }
 
     fn max_age(&self) -> Result<Option<Ttl>, Error> {
         let Some(text) = self.parameters.get("max_age") else { return Ok(None) };
-        let seconds: u32 = text.parse().map_err(|_| RequestFault::MaxAgeMalformed)?;
+        let seconds: u32 = text.parse().map_err(|_| Error::InvalidRequest(RequestFault::MalformedParameter("max_age")))?;
         Ok(Some(Ttl(i64::from(seconds))))
     }
 

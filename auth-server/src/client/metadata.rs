@@ -197,7 +197,8 @@ fn link(wished: Option<String>, member: &'static str) -> Result<Option<String>, 
     if text.len() > TEXT_BYTES_MAX {
         return Err(MetadataFault::TooLong(member));
     }
-    let is_web = url::Url::parse(&text).is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none());
+    let is_web = url::Url::parse(&text)
+        .is_ok_and(|url| url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none());
     let is_plain = text.starts_with("https://") && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
     if is_web && is_plain { Ok(Some(text)) } else { Err(MetadataFault::UriNotHttps) }
 }
@@ -207,7 +208,8 @@ fn contacts(wished: Option<Vec<String>>) -> Result<Option<Vec<String>>, Metadata
     if contacts.len() > CONTACTS_MAX {
         return Err(MetadataFault::TooLong("contacts"));
     }
-    let contacts: Vec<String> = contacts.into_iter().filter_map(|contact| short_text(Some(contact), "contacts").transpose()).collect::<Result<_, _>>()?;
+    let contacts: Vec<String> =
+        contacts.into_iter().filter_map(|contact| short_text(Some(contact), "contacts").transpose()).collect::<Result<_, _>>()?;
     Ok((!contacts.is_empty()).then_some(contacts))
 }
 
@@ -221,3 +223,6 @@ fn short_text(wished: Option<String>, member: &'static str) -> Result<Option<Str
     }
     Ok(Some(text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,9 @@ pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
 /// Derives the document.
 pub(super) fn describe(config: &Config) -> AuthorizationServerMetadata {
     let at = |path: &str| config.issuer.at(path);
-    let secret_methods = || AuthMethod::ALL.iter().filter(|method| **method != AuthMethod::None).map(|method| method.as_str().to_owned()).collect::<Vec<_>>();
+    let secret_methods = || {
+        AuthMethod::ALL.iter().filter(|method| **method != AuthMethod::None).map(|method| method.as_str().to_owned()).collect::<Vec<_>>()
+    };
     AuthorizationServerMetadata {
         issuer: config.issuer.as_str().to_owned(),
         authorization_endpoint: at(routes::AUTHORIZE),

@@ -53,3 +53,64 @@ fn written(document: &impl serde::Serialize) -> Bytes {
     // Structs of strings and booleans always serialise.
     serde_json::to_vec(document).map(Bytes::from).expect("a document of strings serialises")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::{Layers, Override, resolve};
+
+    fn documents(settings: &[(&'static str, &str)]) -> (Value, Value) {
+        let overrides = settings.iter().map(|(key, value)| Override { key, value: (*value).into(), flag: "--test" });
+        let documents = Documents::new(&resolve(Layers::gather(None, std::iter::empty(), overrides).unwrap()).unwrap());
+        (serde_json::from_slice(&documents.authorization_server).unwrap(), serde_json::from_slice(&documents.openid).unwrap())
+    }
+
+    /// Spec and clients §8, without what is not built, with introspection.
+    #[test]
+    fn the_document_says_what_is_on_and_nothing_else() {
+        let (document, _) = documents(&[("server.public_url", "https://mcp.example.com")]);
+        assert_eq!(
+            document,
+            json!({
+                "issuer": "https://mcp.example.com",
+                "authorization_endpoint": "https://mcp.example.com/authorize",
+                "token_endpoint": "https://mcp.example.com/token",
+                "registration_endpoint": "https://mcp.example.com/register",
+                "revocation_endpoint": "https://mcp.example.com/revoke",
+                "introspection_endpoint": "https://mcp.example.com/introspect",
+                "jwks_uri": "https://mcp.example.com/jwks.json",
+                "scopes_supported": ["mcp:infer", "mcp:read", "mcp:write", "offline_access"],
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query"],
+                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "code_challenge_methods_supported": ["S256"],
+                "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "ui_locales_supported": ["en", "de"],
+                "protected_resources": ["https://mcp.example.com/mcp"],
+                "authorization_response_iss_parameter_supported": true
+            })
+        );
+    }
+
+    /// The TypeScript SDK parses this document by the OpenID schema and fails without these members.
+    #[test]
+    fn the_openid_document_has_the_same_facts_and_what_its_schema_requires() {
+        let (oauth, openid) = documents(&[("keys.algorithm", "EdDSA")]);
+        for (member, value) in oauth.as_object().unwrap() {
+            assert_eq!(&openid[member], value, "{member}");
+        }
+        assert_eq!(openid["subject_types_supported"], json!(["public"]));
+        assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    }
+
+    /// CC#38102: a null registration endpoint breaks parsing; a closed door is left out.
+    #[test]
+    fn a_closed_registration_is_not_shown() {
+        let (document, _) = documents(&[("registration.mode", "closed")]);
+        assert!(document.get("registration_endpoint").is_none());
+    }
+}

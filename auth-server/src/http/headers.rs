@@ -62,11 +62,10 @@ fn form_source(redirect_uri: &RedirectUri) -> String {
         RedirectKind::PrivateUse => format!("{}:", redirect_uri.scheme()),
         // The grammar has no IPv6 literal.
         RedirectKind::Loopback if host.starts_with('[') => "http:".to_owned(),
-        RedirectKind::Loopback => format!("http://{host}:*"),
-        RedirectKind::Https => {
-            let rest = redirect_uri.as_str().get("https://".len()..).unwrap_or_default();
+        RedirectKind::Loopback | RedirectKind::Https => {
+            let (scheme, rest) = redirect_uri.as_str().split_once("://").unwrap_or_default();
             let authority = rest.split(['/', '?']).next().unwrap_or_default();
-            format!("https://{authority}")
+            format!("{scheme}://{authority}")
         }
     }
 }
@@ -83,8 +82,8 @@ mod tests {
     fn a_form_may_end_at_the_clients_address_and_nowhere_else() {
         assert_eq!(source("https://claude.ai/api/mcp/auth_callback"), "https://claude.ai");
         assert_eq!(source("https://app.example:8443/cb?x=1"), "https://app.example:8443");
-        assert_eq!(source("http://localhost:33418/callback"), "http://localhost:*");
-        assert_eq!(source("http://127.0.0.1/"), "http://127.0.0.1:*");
+        assert_eq!(source("http://localhost:33418/callback"), "http://localhost:33418");
+        assert_eq!(source("http://127.0.0.1/"), "http://127.0.0.1");
         assert_eq!(source("http://[::1]:9/"), "http:");
         assert_eq!(source("cursor://anysphere.cursor-mcp/oauth/callback"), "cursor:");
     }

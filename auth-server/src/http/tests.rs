@@ -335,3 +335,32 @@ async fn a_refused_form_names_its_client_in_the_log_and_nothing_else_of_it() {
     assert_eq!(line["client.id"], "abc");
     assert!(!format!("{line:?}").contains("geheim"));
 }
+
+/// RFC 9110 §9.3.2: the server MUST NOT send content in the response to HEAD. Over a real connection, where the encoder decides.
+#[actix_web::test]
+async fn a_head_carries_headers_only() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let issuer = format!("http://{address}");
+    let server = actix_web::HttpServer::new(move || App::new().wrap(Trace::new(site(&issuer))).configure(shop))
+        .workers(1)
+        .listen(listener)
+        .unwrap()
+        .run();
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let answer = actix_web::rt::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "HEAD /told HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    handle.stop(true).await;
+    running.await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("content-length: 12\r\n"), "{answer}");
+}

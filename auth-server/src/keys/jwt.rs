@@ -102,7 +102,7 @@ impl SigningKey {
                 (Pair::Rsa(pair), public)
             }
         };
-        let mut prefix = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{}","typ":"{TYPE}","kid":"{kid}"}}"#, algorithm.as_str()));
+        let mut prefix = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{}","kid":"{kid}","typ":"{TYPE}"}}"#, algorithm.as_str()));
         prefix.push('.');
         Ok(Self { kid, algorithm, active_from, retire_at, pair, public, prefix })
     }

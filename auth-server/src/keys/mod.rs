@@ -14,6 +14,8 @@ mod jwt;
 mod name;
 mod rotation;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod verified;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -39,9 +41,7 @@ use jwt::SigningKey;
 use rotation::{Schedule, Span};
 use verified::{Known, Verified};
 
-/// How often the store is asked for keys that others made.
-const REFRESH_EVERY: Duration = Duration::from_secs(10);
-/// A token that names a key we never saw may bring that forward, but a storm of them costs one reading a second.
+/// A token that names a key we never saw brings the next reading of the store forward, but no more often than this.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// Who claimed to make a key must have made it by then; after that another may.
 const BIRTH_CLAIM: Ttl = Ttl(60);
@@ -125,7 +125,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     set: ArcSwap<KeySet>,
     verified: Verified,
-    wanted: Arc<Notify>,
+    wanted: Notify,
 }
 
 /// The keys of this moment, and the document that tells of them.
@@ -149,7 +149,7 @@ impl KeyStore {
             clock,
             set: ArcSwap::default(),
             verified: Verified::default(),
-            wanted: Arc::default(),
+            wanted: Notify::new(),
         }));
         keys.refresh().await?;
         keys.first_key().await?;
@@ -270,25 +270,11 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Keeps tending in the background until the last `KeyStore` is dropped.
-    pub fn follow(&self) {
-        let inner = Arc::downgrade(&self.0);
-        let wanted = Arc::clone(&self.0.wanted);
-        tokio::spawn(async move {
-            while let Some(keys) = inner.upgrade().map(KeyStore) {
-                if let Err(error) = keys.tend().await {
-                    tracing::warn!(
-                        event = "key.refresh_failed",
-                        error = &error as &dyn std::error::Error,
-                        "could not read signing keys again"
-                    );
-                }
-                drop(keys);
-                tokio::time::sleep(REFRESH_PAUSE).await;
-                // Either somebody asks for a key that we do not know, or it is time: both mean to read again.
-                let _either = tokio::time::timeout(REFRESH_EVERY, wanted.notified()).await;
-            }
-        });
+    /// Waits until a token names a key that we do not know: another replica may have made one. A storm of such tokens costs one
+    /// reading of the store a pause.
+    pub(crate) async fn unknown_key(&self) {
+        tokio::time::sleep(REFRESH_PAUSE).await;
+        self.0.wanted.notified().await;
     }
 
     /// The first key of all. Of several replicas that start together one makes it, the others wait for it.

@@ -27,6 +27,15 @@ pub(crate) const MAC_BYTES: usize = 16;
 /// Domain separation from any other program that is given the same key by mistake.
 const SALT: &[u8] = b"portico sealing keys v1";
 
+/// The head of the file, for whoever opens it.
+const FILE_COMMENT: &str = "\
+# Sealing keys of Portico, one a line: a number, a colon, 32 random bytes in base64url.
+# The first line is in use; the lines below it only open what they sealed before.
+# To change the key put a new line with a new number on top and restart. 32 fresh bytes:
+#   openssl rand -base64 32 | tr '+/' '-_' | tr -d '='
+# An old line may go when no refresh token of its time is alive any more (lifetimes.refresh_token).
+";
+
 /// What a derived key is for. A new purpose is a new variant; none is ever used for two things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -285,8 +294,7 @@ fn make(path: &Path) -> Result<(), KeyError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_folder(folder).map_err(wrong)?;
     let draft = folder.join(secret::fresh_text::<9>(".sealing-key-"));
-    let written =
-        write_private(&draft, &format!("# Sealing keys of Portico: the first line is in use, older lines only open.\n{}", fresh_line(1)));
+    let written = write_private(&draft, &format!("{FILE_COMMENT}{}", fresh_line(1)));
     // A link does not replace: whoever comes second keeps the key of the first.
     let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
     // The draft is gone in any case; if it cannot be removed, the next line's error is the one to tell.
@@ -316,8 +324,13 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A line of a sealing key file.
+    pub(in crate::keys) fn line(id: u8) -> String {
+        fresh_line(id)
+    }
 
     fn two() -> (SealingKeys, SealingKeys) {
         let (old, new) = (fresh_line(1), fresh_line(2));

@@ -42,7 +42,7 @@ pub(crate) static MARK: Asset = Asset {
 };
 
 fn versioned(asset: &Asset) -> String {
-    let hash = TokenHash::of(asset.bytes).to_text();
+    let hash = TokenHash::of(asset.bytes).text();
     format!("{FOLDER}{}?v={}", asset.name, &hash[..8])
 }
 

@@ -53,7 +53,9 @@ impl Story {
             Error::InvalidRequest(fault) => match fault {
                 RequestFault::FlowUnknown | RequestFault::FlowForAnotherBrowser => Self::StartAgain,
                 RequestFault::CsrfMismatch | RequestFault::CrossSite => Self::Forbidden,
-                RequestFault::UnknownClient => Self::UnknownClient,
+                RequestFault::UnknownClient | RequestFault::DeletedClient => Self::UnknownClient,
+                RequestFault::TooManyFlows => Self::TooMany,
+                RequestFault::NotFound => Self::NotFound,
                 _ => Self::Request,
             },
             Error::InvalidClient(_) => Self::UnknownClient,
@@ -103,16 +105,22 @@ mod tests {
     /// Architecture §7: the person gets a page, the operator the reason.
     #[test]
     fn what_an_attacker_could_use_is_told_in_the_same_words() {
-        assert_eq!(Story::of(&RequestFault::FlowUnknown.into()), Story::of(&RequestFault::FlowForAnotherBrowser.into()));
-        assert_eq!(Story::of(&RequestFault::CsrfMismatch.into()), Story::of(&RequestFault::CrossSite.into()));
+        assert_eq!(
+            Story::of(&Error::InvalidRequest(RequestFault::FlowUnknown)),
+            Story::of(&Error::InvalidRequest(RequestFault::FlowForAnotherBrowser))
+        );
+        assert_eq!(
+            Story::of(&Error::InvalidRequest(RequestFault::CsrfMismatch)),
+            Story::of(&Error::InvalidRequest(RequestFault::CrossSite))
+        );
         let redirect = |fault| Story::of(&Error::InvalidRedirectUri(fault));
         assert_eq!(redirect(RedirectFault::NotRegistered), redirect(RedirectFault::Malformed));
     }
 
     #[test]
     fn what_a_person_can_do_something_about_is_told_apart() {
-        assert_eq!(Story::of(&RequestFault::UnknownClient.into()), Story::UnknownClient);
+        assert_eq!(Story::of(&Error::InvalidRequest(RequestFault::UnknownClient)), Story::UnknownClient);
         assert_eq!(Story::of(&Error::TemporarilyUnavailable(Outage::new("the store"))), Story::Unavailable);
-        assert_eq!(Story::of(&RequestFault::RepeatedParameter.into()), Story::Request);
+        assert_eq!(Story::of(&Error::InvalidRequest(RequestFault::RepeatedParameter)), Story::Request);
     }
 }

@@ -1,8 +1,7 @@
 //! What people see: one struct a page, the template of the same name in `templates/pages/`.
 //!
 //! A page struct holds what is shown, already decided; every sentence comes from `templates/locales/`. Pages need no script and
-//! load nothing from elsewhere. This module owns their headers (Content Security Policy Level 3) and the two files they load;
-//! it knows no flow, no store and no request.
+//! load nothing from elsewhere. This module owns what they show and the two files they load; it knows no flow and no store.
 
 mod answered;
 pub(crate) mod assets;
@@ -14,10 +13,13 @@ mod signed_out;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
 };
 use askama::Template;
-use oauth_types::{RedirectKind, RedirectUri};
+use oauth_types::RedirectUri;
 
 pub(crate) use self::{
     answered::AnsweredPage,
@@ -28,6 +30,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::Config,
+    http::{headers::policy_leading_to, reply},
     i18n::{I18n, Words},
 };
 
@@ -56,60 +59,21 @@ pub(crate) fn frame<'a>(i18n: &'a I18n, config: &'a Config, request: &HttpReques
     Frame::new(i18n.words(i18n.choose(ui_locales, accepted)), &config.pages.product_name, config.issuer.authority())
 }
 
-/// Where the forms of a page may lead, redirects after the POST included.
-///
-/// Chromium applies `form-action` to the redirect that answers a form, so a page whose answer goes to a client must name that
-/// client's address: the one that was proven, and no more of it than its origin or scheme.
-#[derive(Clone, Copy)]
-pub(crate) enum FormsLeadTo<'a> {
-    /// The page has no form.
-    Nowhere,
-    /// Only back to us.
-    Ourselves,
-    /// To us, and from there to the client.
-    Client(&'a RedirectUri),
-}
-
-impl FormsLeadTo<'_> {
-    fn directive(self) -> String {
-        match self {
-            Self::Nowhere => "form-action 'none'".to_owned(),
-            Self::Ourselves => "form-action 'self'".to_owned(),
-            Self::Client(uri) => format!("form-action 'self' {}", form_source(uri)),
-        }
-    }
-}
-
-/// The CSP source expression for a redirect URI: its origin, or its scheme when it has none that CSP can write.
-fn form_source(uri: &RedirectUri) -> String {
-    let origin =
-        url::Url::parse(uri.as_str()).ok().map(|url| url.origin()).filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization());
-    match (uri.kind(), origin) {
-        // CSP3 §2.3.1: host-source has no IPv6 literal, so `[::1]` can only be named by its scheme.
-        (RedirectKind::Https | RedirectKind::Loopback, Some(origin)) if !origin.contains('[') => origin,
-        _ => format!("{}:", uri.scheme()),
-    }
-}
-
-/// A page as an answer, with the headers that every page has.
-pub(crate) fn answer(status: StatusCode, frame: &Frame<'_>, page: &impl Template, forms: FormsLeadTo<'_>) -> HttpResponse {
-    let policy =
-        format!("default-src 'none'; style-src 'self'; img-src 'self'; {}; frame-ancestors 'none'; base-uri 'none'", forms.directive());
+/// A page as an answer. Its protecting headers come with the route; only what its form may lead to is said here: Chromium holds
+/// `form-action` against the redirect that answers a form, so a page whose answer goes to a client must name that client's address.
+pub(crate) fn answer(status: StatusCode, frame: &Frame<'_>, page: &impl Template, leads_to: Option<&RedirectUri>) -> HttpResponse {
     let html = page.render().unwrap_or_else(|problem| {
         // The templates write into a String and call nothing that fails; a reader still deserves a status over a panic.
         tracing::error!(event = "page.failed", error = %problem, "could not render a page");
         String::new()
     });
-    HttpResponse::build(if html.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { status })
-        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-        .insert_header((header::CONTENT_LANGUAGE, frame.words.tag()))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header(("cross-origin-opener-policy", "same-origin"))
-        .body(html)
+    let mut response = reply::page(if html.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { status }, html);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(frame.words.tag()));
+    if let Some(client) = leads_to {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy_leading_to(client));
+    }
+    response
 }
 
 #[cfg(test)]
@@ -190,29 +154,17 @@ mod tests {
         assert!(seen >= 10, "the walk finds the templates");
     }
 
-    /// Attack 7: nobody frames a page; attack 56: no Referer.
     #[test]
-    fn a_page_may_not_be_framed_kept_or_given_away_as_a_referrer() {
+    fn a_page_whose_form_ends_at_a_client_says_so_and_no_other_page_does() {
         let i18n = I18n::new(Language::En).expect("the locale files are Fluent");
-        let frame = Frame::new(i18n.words(Language::En), "Portico", "mcp.example.com");
-        let response = answer(StatusCode::OK, &frame, &SignedOutPage { frame }, FormsLeadTo::Nowhere);
-        let said = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        assert!(said("content-security-policy").contains("frame-ancestors 'none'"));
-        assert!(said("content-security-policy").contains("form-action 'none'"));
-        assert!(!said("content-security-policy").contains("unsafe"));
-        assert_eq!(said("x-frame-options"), "DENY");
-        assert_eq!(said("referrer-policy"), "no-referrer");
-        assert_eq!(said("cache-control"), "no-store");
-    }
-
-    #[test]
-    fn a_form_may_lead_to_the_clients_origin_and_no_further() {
-        let source = |text: &str| form_source(&RedirectUri::parse(text).expect("a redirect URI"));
-        assert_eq!(source("https://claude.ai/api/mcp/auth_callback"), "https://claude.ai");
-        assert_eq!(source("https://app.example:8443/cb?x=1;y"), "https://app.example:8443");
-        assert_eq!(source("http://localhost:3118/callback"), "http://localhost:3118");
-        assert_eq!(source("http://127.0.0.1:33418/"), "http://127.0.0.1:33418");
-        assert_eq!(source("http://[::1]:33418/"), "http:");
-        assert_eq!(source("cursor://anysphere.cursor-mcp/oauth/callback"), "cursor:");
+        let frame = Frame::new(i18n.words(Language::De), "Portico", "mcp.example.com");
+        let policy = |leads_to: Option<&RedirectUri>| {
+            let response = answer(StatusCode::OK, &frame, &SignedOutPage { frame }, leads_to);
+            assert_eq!(response.headers().get("content-language").and_then(|tag| tag.to_str().ok()), Some("de"));
+            response.headers().get("content-security-policy").and_then(|policy| policy.to_str().ok()).map(str::to_owned)
+        };
+        let client = RedirectUri::parse("https://claude.ai/api/mcp/auth_callback").expect("a redirect URI");
+        assert!(policy(Some(&client)).is_some_and(|policy| policy.ends_with("form-action 'self' https://claude.ai")));
+        assert_eq!(policy(None), None, "the route's own policy stands");
     }
 }

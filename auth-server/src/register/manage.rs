@@ -9,7 +9,10 @@ use actix_web::{
     http::StatusCode,
     web::{Data, Path, Payload},
 };
-use oauth_types::{ClientFault, ClientId, ClientInformation, ClientMetadata, ClientSecret, Error, MetadataFault, RegistrationTokenSecret, TokenFault, TokenHash};
+use oauth_types::{
+    ClientFault, ClientId, ClientInformation, ClientMetadata, ClientSecret, Error, MetadataFault, RegistrationTokenSecret, TokenFault,
+    TokenHash,
+};
 use std::sync::Arc;
 
 use super::{fresh_registration_token, fresh_secret, information, row_of, wire};
@@ -79,7 +82,8 @@ impl Managed {
             Ok(id) => app.store.client(&id).await?,
             Err(_) => None,
         };
-        let known = row.as_ref().filter(|row| row.ended_at.is_none()).and_then(|row| row.registration_token_hash).unwrap_or(NOBODY);
+        let row = row.filter(|row| row.ended_at.is_none());
+        let known = row.as_ref().and_then(|row| row.registration_token_hash).unwrap_or(NOBODY);
         let is_right = known == token.hash();
         match row {
             Some(row) if is_right => Ok(Self { row, token }),
@@ -125,7 +129,13 @@ impl Managed {
 }
 
 /// Puts the new metadata in the place of the old. A client that stays confidential keeps its secret, one that becomes so gets one.
-async fn replace(app: &App, old: &ClientRow, accepted: Accepted, shown: Option<ClientSecret>, request: &HttpRequest) -> Result<ClientInformation, Error> {
+async fn replace(
+    app: &App,
+    old: &ClientRow,
+    accepted: Accepted,
+    shown: Option<ClientSecret>,
+    request: &HttpRequest,
+) -> Result<ClientInformation, Error> {
     let (now, id) = (app.clock.now(), &old.client_id);
     let keeps_secret = old.auth_method != AuthMethod::None && accepted.auth_method != AuthMethod::None;
     let fresh = if keeps_secret { None } else { fresh_secret(accepted.auth_method) };

@@ -71,7 +71,8 @@ fn fresh_registration_token() -> RegistrationTokenSecret {
 
 /// The row as it shall stand, without what proves the client.
 fn row_of(client_id: &ClientId, accepted: &Accepted, created_at: Timestamp) -> Result<ClientRow, Error> {
-    let metadata = serde_json::to_value(&accepted.echo).map_err(|error| Error::ServerError(Bug::caused("client metadata did not serialise", error)))?;
+    let metadata = serde_json::to_value(&accepted.echo)
+        .map_err(|error| Error::ServerError(Bug::caused("client metadata did not serialise", error)))?;
     Ok(ClientRow {
         client_id: client_id.clone(),
         kind: ClientKind::Registered,

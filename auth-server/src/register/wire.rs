@@ -1,11 +1,11 @@
 //! A registration request as it travels: one JSON object, of which we first want to know the server's own members.
 
 use actix_web::{HttpRequest, web::Payload};
-use oauth_types::{ClientMetadata, Error, MetadataFault, RequestFault};
+use oauth_types::{ClientMetadata, Error, MetadataFault};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use crate::http::extract::{JsonFault, read_json};
+use crate::http::extract::read_json;
 
 /// Sixteen redirect URIs, a logo, links and a key set stay under it.
 const BODY_BYTES_MAX: usize = 32 * 1024;
@@ -37,14 +37,9 @@ pub(super) struct Members(Map<String, Value>);
 /// Reads the body of a registration or an update.
 ///
 /// # Errors
-/// RFC 7591 §3.2.2: what cannot be read as metadata is `invalid_client_metadata`; too large and too slow keep their own status.
+/// `invalid_request` where there is no JSON to speak of, `invalid_client_metadata` (RFC 7591 §3.2.2) where it is no object.
 pub(super) async fn read(request: &HttpRequest, body: Payload) -> Result<Members, Error> {
-    let value = read_json(request, &mut body.into_inner(), BODY_BYTES_MAX).await.map_err(|fault| match fault {
-        JsonFault::Request(error) => error,
-        JsonFault::Unreadable(RequestFault::JsonTooDeep) => Error::InvalidClientMetadata(MetadataFault::TooDeep),
-        JsonFault::Unreadable(_) => Error::InvalidClientMetadata(MetadataFault::NotAnObject),
-    })?;
-    match value {
+    match read_json(request, &mut body.into_inner(), BODY_BYTES_MAX).await? {
         Value::Object(members) => Ok(Members(members)),
         _ => Err(Error::InvalidClientMetadata(MetadataFault::NotAnObject)),
     }
@@ -76,4 +71,41 @@ impl Members {
 /// `None` where a member has the wrong type.
 fn metadata_of(value: &Value) -> Option<ClientMetadata> {
     ClientMetadata::deserialize(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn members(value: Value) -> Members {
+        let Value::Object(members) = value else { panic!("a test sends an object") };
+        Members(members)
+    }
+
+    /// Attack 20: server values win, because the client's are not read.
+    #[test]
+    fn members_that_are_not_metadata_are_ignored() {
+        let asked = json!({ "client_name": "A", "client_id": "chosen", "client_secret": "chosen", "registration_access_token": "x", "x": [1, { "y": null }] });
+        let metadata = members(asked).metadata().unwrap();
+        assert_eq!(metadata, ClientMetadata { client_name: Some("A".to_owned()), ..ClientMetadata::default() });
+    }
+
+    #[test]
+    fn null_is_absent() {
+        assert_eq!(members(json!({ "scope": null, "redirect_uris": null })).metadata().unwrap(), ClientMetadata::default());
+    }
+
+    #[test]
+    fn a_member_of_the_wrong_type_is_named() {
+        for (name, value) in
+            [("redirect_uris", json!("x")), ("client_name", json!(1)), ("grant_types", json!([null])), ("scope", json!(["a"]))]
+        {
+            match members(json!({ "software_id": "s", name: value })).metadata() {
+                Err(Error::InvalidClientMetadata(MetadataFault::MemberMalformed(named))) => assert_eq!(named, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
 }

@@ -165,6 +165,10 @@ impl Visit for JsonFields<'_, '_> {
         self.record_str(field, &text);
     }
 
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.record_str(field, &chain(value));
+    }
+
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no infinities.
         self.member(field, |out| if value.is_finite() { write!(out, "{value:.3}") } else { out.write_str("null") });
@@ -232,9 +236,18 @@ impl Visit for HumanFields {
         self.record_str(field, &text);
     }
 
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.record_str(field, &chain(value));
+    }
+
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.record_str(field, &format!("{value:.3}"));
     }
+}
+
+/// An error and everything beneath it: the last link is what an operator needs.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// A stranger's text must not move the operator's cursor or fake a second line.
@@ -369,6 +382,13 @@ mod tests {
             }
             assert!(line.contains("token [redacted], then") && line.contains("got [redacted] from [redacted]"), "{line}");
         }
+    }
+
+    #[test]
+    fn an_error_is_logged_with_what_lies_beneath() {
+        let outage = oauth_types::Outage::caused("could not read", io::Error::other("disk full"));
+        let line = logged(Form::Json, || warn!(error = &outage as &dyn std::error::Error, "odd"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["error"], "could not read: disk full");
     }
 
     #[test]

@@ -4,22 +4,30 @@
 //! redirect?": whoever cannot prove that changes nothing, so a stolen code can neither be redeemed nor burnt. Who can prove it and
 //! comes a second time shows that the code is in two hands; we cannot tell whose tokens are the thief's, so the grant ends.
 
+use actix_web::HttpRequest;
 use oauth_types::{Error, GrantFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::accesstoken::{AccessToken, Input, Output};
+use tracing::warn;
 
 use super::{issue::Granted, request::CodeRequest, still_stands};
 use crate::{
-    App,
+    App, audit,
     client::{GrantType, auth::AuthenticatedClient},
+    http::request_id::RequestId,
     referee,
-    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts, Trail},
+    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
 };
 
 /// The first refresh token of a grant.
 const FIRST_GENERATION: u32 = 1;
 
 /// Redeems a code: judged, applied and on disk when this returns.
-pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeRequest<'_>, trail: Trail) -> Result<Granted, Error> {
+pub(super) async fn redeem(
+    app: &App,
+    client: &AuthenticatedClient,
+    asked: CodeRequest<'_>,
+    request: &HttpRequest,
+) -> Result<Granted, Error> {
     let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION));
@@ -36,11 +44,12 @@ pub(super) async fn redeem(app: &App, client: &AuthenticatedClient, asked: CodeR
             },
             refresh: refresh.as_ref().map(|token| NewRefresh { hash: token.hash(), expires_at: now + app.config.lifetimes.refresh_token }),
             judge,
-            trail,
+            trail: audit::trail(request),
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::CodeReplayed)) = &outcome {
-        tracing::warn!(event = "code.replayed", client.id = %client.id(), grant.id = %name.grant, "a code of `{}` came a second time: its grant ended", client.id());
+        let (client, grant, reference) = (client.id(), name.grant, RequestId::of(request));
+        warn!(event = "code.replayed", client.id = %client, grant.id = %grant, request.id = %reference, "a code of `{client}` came a second time: its grant ended");
     }
     let row = outcome?;
     Ok(Granted { scope: row.scope.clone(), row, refresh })
@@ -114,6 +123,7 @@ fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::HttpRequest;
     use oauth_types::{ClientId, CodeVerifier, ResourceUri};
 
     use super::*;
@@ -131,7 +141,7 @@ mod tests {
             },
             refresh: None,
             judge,
-            trail: Trail::default(),
+            trail: Default::default(),
         }
     }
 

@@ -1,23 +1,21 @@
 //! `POST /token`: a grant for tokens.
 //!
-//! RFC 6749 §3.2. Owns the phases that every grant shares, so that no grant can forget one: what is asked, who asks, may they ask
-//! this, does the grant allow it, and only then a token. What belongs elsewhere: parsing (`request.rs`), the rules of one grant
+//! RFC 6749 §3.2. Owns the phases that every grant shares, so that no grant can forget one: which grant, who asks, may they use it,
+//! does what they present allow it, and only then a token. What belongs elsewhere: parsing (`request.rs`), the rules of one grant
 //! (a file each), the birth of tokens (`issue.rs`).
 
 mod authorization_code;
 mod issue;
 mod refresh_token;
 mod request;
+#[cfg(test)]
+mod tests;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use oauth_types::{ClientFault, Error, GrantFault};
 
 use crate::{
-    App, audit,
+    App,
     client::auth::{self, Credentials},
     http::{
         extract::StrictForm,
@@ -31,24 +29,18 @@ use request::TokenRequest;
 
 /// `POST /token`
 pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm) -> Result<HttpResponse, AsJson> {
-    // 1. What is asked?
-    let asked = TokenRequest::parse(&form)?;
+    // 1. Which grant?
+    let grant = request::grant_type(&form)?;
     // 2. Who asks? Before anything is looked up, so that nothing can be learned or burnt without proof.
-    let credentials =
-        Credentials::read(request.headers().get_all(header::AUTHORIZATION), form.get("client_id"), form.get("client_secret"))?;
-    let client = auth::prove(&app.store, app.clock.now(), credentials).await?;
+    let client = auth::prove(&app.store, app.clock.now(), Credentials::of(&request, &form)?).await?;
     // 3. May they ask this?
-    if !client.may_use(asked.grant_type()) {
+    if !client.may_use(grant) {
         return Err(Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered).into());
     }
-    // 4. Does the grant allow it? The answer is on disk when it comes.
-    let (event, granted) = match asked {
-        TokenRequest::AuthorizationCode(asked) => {
-            ("token.issued", authorization_code::redeem(&app, &client, asked, audit::trail(&request)).await?)
-        }
-        TokenRequest::RefreshToken(asked) => {
-            ("token.refreshed", refresh_token::rotate(&app, &client, asked, audit::trail(&request)).await?)
-        }
+    // 4. What exactly, and does the grant allow it? The answer is on disk when it comes.
+    let (event, granted) = match TokenRequest::parse(grant, &form)? {
+        TokenRequest::AuthorizationCode(asked) => ("token.issued", authorization_code::redeem(&app, &client, asked, &request).await?),
+        TokenRequest::RefreshToken(asked) => ("token.refreshed", refresh_token::rotate(&app, &client, asked, &request).await?),
     };
     // 5. Only now a token.
     let terms = Terms { issuer: app.config.issuer.as_str(), lifetime: app.config.lifetimes.access_token };

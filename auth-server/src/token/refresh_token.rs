@@ -12,15 +12,18 @@
 //! above                     | ahead          → the database lost a rotation (a restored backup): refused, nothing ends
 //! ```
 
+use actix_web::HttpRequest;
 use oauth_types::{Error, GrantFault, ScopeFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::refresh::{Input, Output, Refresh};
+use tracing::warn;
 
 use super::{issue::Granted, request::RefreshRequest, still_stands};
 use crate::{
-    App,
+    App, audit,
     client::auth::AuthenticatedClient,
+    http::request_id::RequestId,
     referee,
-    store::{Answer, GrantRow, Rotate, Rotation, Successor, Trail},
+    store::{Answer, GrantRow, Rotate, Rotation, Successor},
 };
 
 /// Where an authentic token stands in its family.
@@ -33,7 +36,12 @@ enum Standing {
 }
 
 /// Rotates a refresh token: judged, applied and on disk when this returns.
-pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: RefreshRequest<'_>, trail: Trail) -> Result<Granted, Error> {
+pub(super) async fn rotate(
+    app: &App,
+    client: &AuthenticatedClient,
+    asked: RefreshRequest<'_>,
+    request: &HttpRequest,
+) -> Result<Granted, Error> {
     let name = app.keys.read_refresh(asked.token).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
     let successor = app.keys.mint_successor(asked.token, &name)?;
@@ -54,11 +62,12 @@ pub(super) async fn rotate(app: &App, client: &AuthenticatedClient, asked: Refre
             },
             overlap: app.config.refresh,
             judge,
-            trail,
+            trail: audit::trail(request),
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::RefreshReused)) = &outcome {
-        tracing::warn!(event = "refresh.reused", client.id = %client.id(), grant.id = %name.grant, "an old refresh token of `{}` was used again: its grant ended", client.id());
+        let (client, grant, reference) = (client.id(), name.grant, RequestId::of(request));
+        warn!(event = "refresh.reused", client.id = %client, grant.id = %grant, request.id = %reference, "an old refresh token of `{client}` was used again: its grant ended");
     }
     let rotated = outcome?;
     let token = match &rotated.answer {
@@ -170,7 +179,7 @@ mod tests {
             successor: Successor { hash: token(generation + 1), sealed: "sealed".to_owned(), expires_at: Timestamp(0) },
             overlap: RefreshConfig { overlap: Ttl(OVERLAP), overlap_answers: ANSWERS },
             judge,
-            trail: Trail::default(),
+            trail: Default::default(),
         }
     }
 

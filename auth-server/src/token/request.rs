@@ -10,6 +10,14 @@ use crate::{client::GrantType, http::extract::StrictForm};
 /// Asking for it is not asking for more: refresh tokens are given anyhow.
 const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Which grant is presented.
+///
+/// # Errors
+/// None is, or one that we do not have.
+pub(super) fn grant_type(form: &StrictForm) -> Result<GrantType, Error> {
+    GrantType::parse(form.require("grant_type")?).ok_or(Error::UnsupportedGrantType)
+}
+
 /// What a client asks of `POST /token`.
 pub(super) enum TokenRequest<'a> {
     AuthorizationCode(CodeRequest<'a>),
@@ -35,10 +43,9 @@ pub(super) struct RefreshRequest<'a> {
 
 impl<'a> TokenRequest<'a> {
     /// # Errors
-    /// A parameter is missing or malformed, or the grant is not one of ours.
-    pub(super) fn parse(form: &'a StrictForm) -> Result<Self, Error> {
-        let name = form.require("grant_type")?;
-        match GrantType::parse(name).ok_or(Error::UnsupportedGrantType)? {
+    /// A parameter of this grant is missing or malformed.
+    pub(super) fn parse(grant: GrantType, form: &'a StrictForm) -> Result<Self, Error> {
+        match grant {
             GrantType::AuthorizationCode => Ok(Self::AuthorizationCode(CodeRequest {
                 code: form.require("code")?,
                 redirect_uri: form.get("redirect_uri"),
@@ -50,13 +57,6 @@ impl<'a> TokenRequest<'a> {
                 scope: scope(form.get("scope"))?,
                 resource: resource(form)?,
             })),
-        }
-    }
-
-    pub(super) fn grant_type(&self) -> GrantType {
-        match self {
-            Self::AuthorizationCode(_) => GrantType::AuthorizationCode,
-            Self::RefreshToken(_) => GrantType::RefreshToken,
         }
     }
 }
@@ -91,7 +91,7 @@ mod tests {
 
     fn refused(pairs: &[(&str, &str)]) -> (&'static str, &'static str) {
         let form = StrictForm::of(pairs);
-        let error = TokenRequest::parse(&form).err().expect("a refusal");
+        let error = grant_type(&form).and_then(|grant| TokenRequest::parse(grant, &form)).err().expect("a refusal");
         (error.code(), error.reason())
     }
 
@@ -99,7 +99,7 @@ mod tests {
 
     fn refresh(more: &[(&str, &str)]) -> (Option<String>, Option<String>) {
         let form = StrictForm::of(&[&REFRESH[..], more].concat());
-        let Ok(TokenRequest::RefreshToken(asked)) = TokenRequest::parse(&form) else { panic!("not a refresh") };
+        let Ok(TokenRequest::RefreshToken(asked)) = TokenRequest::parse(GrantType::RefreshToken, &form) else { panic!("not a refresh") };
         (asked.scope.map(|scope| scope.to_string()), asked.resource.map(|resource| resource.to_string()))
     }
 

@@ -83,9 +83,9 @@ impl Follower {
             let newest = entries.iter().map(|entry| entry.number).max().unwrap_or(after).max(after);
             self.apply(&entries, asked_at);
             self.cursor.store(newest, Ordering::Release);
-            // Numbers may be missing below the head (old ones are forgotten), so an empty page is the end, too.
+            // An empty page below the head is the end, too: old endings are forgotten. The cursor stays where it is, so that one which
+            // becomes visible late is not passed by.
             if newest >= head || entries.is_empty() {
-                self.cursor.store(newest.max(head), Ordering::Release);
                 self.read_at.store(asked_at.0, Ordering::Release);
                 return Ok(());
             }

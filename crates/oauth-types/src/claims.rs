@@ -126,3 +126,74 @@ impl Audience {
 fn exactly_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Audience::deserialize(deserializer)?.only().ok_or_else(|| serde::de::Error::custom("aud must name exactly one resource"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn payload() -> Value {
+        json!({"iss": "https://as.example", "sub": "ada", "aud": "https://rs.example/mcp", "client_id": "c1", "exp": 2_000, "iat": 1_000,
+            "jti": "t1", "scope": "mcp:read", "grant_id": "g1", "sid": "s1", "auth_time": 900, "favourite": {"colour": "blue"}})
+    }
+
+    fn read(value: &Value) -> Result<AccessClaims, TokenFault> {
+        AccessClaims::read(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_is_minted_is_what_is_read() {
+        let claims = read(&payload()).unwrap();
+        let AccessClaims { iss, sub, aud, client_id, exp, iat, jti, scope, grant_id, sid, auth_time, nbf: _ } = &claims;
+        let (exp, iat, sid, auth_time) = (*exp, *iat, sid.as_deref(), *auth_time);
+        let borrowed = AccessClaimsRef { iss, sub, aud, client_id, exp, iat, jti, scope, grant_id, sid, auth_time };
+        let minted = serde_json::to_vec(&borrowed).unwrap();
+        assert_eq!(minted, serde_json::to_vec(&claims).unwrap());
+        assert_eq!(AccessClaims::read(&minted).unwrap(), claims);
+        assert_eq!(serde_json::from_slice::<AccessClaims>(&minted).unwrap(), claims);
+    }
+
+    /// RFC 9068 §2.2: iss, exp, aud, sub, client_id, iat and jti are REQUIRED.
+    #[test]
+    fn a_missing_claim_is_named() {
+        for name in ["iss", "aud", "exp", "iat", "sub", "client_id", "jti", "grant_id"] {
+            let mut value = payload();
+            value.as_object_mut().unwrap().remove(name);
+            assert_eq!(read(&value), Err(TokenFault::ClaimMissing(name)));
+        }
+        let mut value = payload();
+        value.as_object_mut().unwrap().remove("scope");
+        assert_eq!(read(&value).unwrap().scope, "");
+    }
+
+    #[test]
+    fn an_audience_is_one_string_or_a_list_of_one() {
+        let with = |aud: Value| {
+            let mut value = payload();
+            value["aud"] = aud;
+            value
+        };
+        assert_eq!(read(&with(json!(["https://rs.example/mcp"]))).unwrap().aud, "https://rs.example/mcp");
+        for several in [json!([]), json!(["https://rs.example/mcp", "https://other.example"])] {
+            assert_eq!(read(&with(several.clone())), Err(TokenFault::AudienceMismatch));
+            assert!(serde_json::from_value::<AccessClaims>(with(several)).is_err());
+        }
+        assert_eq!(read(&with(json!(7))), Err(TokenFault::Malformed));
+    }
+
+    #[test]
+    fn wrong_types_and_repeated_members_are_malformed() {
+        for (name, wrong) in
+            [("exp", json!("2000")), ("exp", json!(1e300)), ("iat", json!([1])), ("sub", json!(1)), ("scope", json!(["a"]))]
+        {
+            let mut value = payload();
+            value[name] = wrong;
+            assert_eq!(read(&value), Err(TokenFault::Malformed), "{name}");
+        }
+        let twice = payload().to_string().replacen("\"sub\":\"ada\"", "\"sub\":\"ada\",\"sub\":\"root\"", 1);
+        assert_eq!(AccessClaims::read(twice.as_bytes()).unwrap_err(), TokenFault::Malformed);
+        for garbage in ["", "null", "[]", "7", "{", "\u{0}"] {
+            assert_eq!(AccessClaims::read(garbage.as_bytes()).unwrap_err(), TokenFault::Malformed, "{garbage}");
+        }
+    }
+}

@@ -177,3 +177,78 @@ impl EndedList {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FACTS: AccessFacts<'_> = AccessFacts { grant_id: "g1", jti: "t1", client_id: "c1", sub: "ada", sid: Some("s1"), iat: 1_000 };
+
+    fn ended(kind: EndedKind, id: &str, before: Option<i64>) -> EndedEntry {
+        EndedEntry { number: 1, kind, hash: ended_hash(kind, id), before, until: 2_000 }
+    }
+
+    fn covers(entry: EndedEntry) -> bool {
+        let mut list = EndedList::default();
+        list.apply(entry);
+        list.covers(&FACTS)
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_reads_as_it_is_told(number: i64, kind in 0_usize..5, id in ".{0,20}", before: Option<i64>, until: i64) {
+            let kind = EndedKind::ALL[kind];
+            let entry = EndedEntry { number, kind, hash: ended_hash(kind, &id), before, until };
+            let line = serde_json::to_string(&entry).unwrap();
+            prop_assert!(!line.contains("null"));
+            prop_assert_eq!(serde_json::from_str::<EndedEntry>(&line).unwrap(), entry);
+            prop_assert_eq!(EndedKind::parse(kind.as_str()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn a_token_ends_with_everything_that_it_stands_on() {
+        for (kind, id) in [
+            (EndedKind::Grant, "g1"),
+            (EndedKind::Token, "t1"),
+            (EndedKind::Client, "c1"),
+            (EndedKind::Subject, "ada"),
+            (EndedKind::UpstreamSession, "s1"),
+        ] {
+            assert!(covers(ended(kind, id, None)), "{kind:?}");
+            assert!(!covers(ended(kind, "another", None)), "{kind:?}");
+        }
+        assert!(!covers(ended(EndedKind::Grant, "t1", None)), "kinds are not mixed up");
+    }
+
+    #[test]
+    fn what_was_issued_after_an_ending_lives() {
+        assert!(covers(ended(EndedKind::Subject, "ada", Some(1_001))));
+        assert!(covers(ended(EndedKind::Subject, "ada", Some(1_000))));
+        assert!(!covers(ended(EndedKind::Subject, "ada", Some(999))));
+    }
+
+    #[test]
+    fn the_wider_of_two_endings_holds_in_any_order() {
+        let (early, late) =
+            (ended(EndedKind::Client, "c1", Some(500)), EndedEntry { number: 7, ..ended(EndedKind::Client, "c1", Some(1_500)) });
+        for order in [[early, late], [late, early]] {
+            let mut list = EndedList::default();
+            order.into_iter().for_each(|entry| list.apply(entry));
+            assert!(list.covers(&FACTS));
+            assert_eq!((list.len(), list.last_number()), (1, 7));
+        }
+    }
+
+    #[test]
+    fn an_ending_is_forgotten_when_its_last_token_is_past() {
+        let mut list = EndedList::default();
+        list.apply(ended(EndedKind::Grant, "g1", None));
+        list.forget(Timestamp(2_000));
+        assert!(list.covers(&FACTS));
+        list.forget(Timestamp(2_001));
+        assert!(!list.covers(&FACTS) && list.is_empty());
+        assert_eq!(list.last_number(), 1, "what was read is not asked for again");
+    }
+}

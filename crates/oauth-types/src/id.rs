@@ -161,3 +161,57 @@ impl<'de> serde::Deserialize<'de> for GrantId {
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_reads_as_it_shows(text in "[A-Za-z0-9_-]{1,64}") {
+            let id = Subject::parse(&text).unwrap();
+            prop_assert_eq!(id.to_string(), text);
+        }
+
+        #[test]
+        fn what_we_never_make_is_refused(text in ".{0,70}") {
+            let made = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            prop_assert_eq!(FlowId::parse(&text).is_ok(), made);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_id_reads_as_it_shows(bytes: [u8; 16]) {
+            let id = GrantId::from_bytes(bytes);
+            prop_assert_eq!(GrantId::parse(&id.to_string()), Ok(id));
+            prop_assert_eq!(id.to_string().len(), 26);
+            prop_assert_eq!(serde_json::from_str::<GrantId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        }
+
+        #[test]
+        fn names_sort_by_birth(a in 0_i64..1 << 48, b in 0_i64..1 << 48, x: [u8; 10], y: [u8; 10]) {
+            let (first, second) = (GrantId::born(a, x), GrantId::born(b, y));
+            prop_assert_eq!(first.born_ms(), a);
+            if a != b {
+                prop_assert_eq!(first.to_string() < second.to_string(), a < b);
+            }
+        }
+
+        #[test]
+        fn garbage_is_no_grant_id(text in ".{0,40}") {
+            if let Ok(id) = GrantId::parse(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn one_name_has_one_text() {
+        let text = GrantId::born(1_800_000_000_000, [7; 10]).to_string();
+        for other in [text.to_uppercase(), format!("8{}", &text[1..]), format!("{text}0"), text[1..].to_owned(), text.replace('0', "o")] {
+            assert_eq!(GrantId::parse(&other), Err(RequestFault::MalformedParameter("grant_id")), "{other}");
+        }
+    }
+}

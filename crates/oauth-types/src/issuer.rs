@@ -76,3 +76,61 @@ impl Parsed for IssuerUrl {
     type Fault = TargetFault;
 }
 textual!(IssuerUrl);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_issuer_reads_as_it_shows(text in "https://[a-z]{1,9}\\.[a-z]{2,5}(:8[0-9]{1,3})?") {
+            let issuer = IssuerUrl::parse(&text).unwrap();
+            prop_assert_eq!(issuer.as_str(), &text);
+            prop_assert!(issuer.authority().starts_with(issuer.host()));
+        }
+
+        #[test]
+        fn garbage_never_panics(text in ".{0,100}") {
+            let _ = IssuerUrl::parse(&text);
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_an_origin_and_nothing_more() {
+        for text in [
+            "https://h.example/",
+            "https://h.example/tenant",
+            "https://h.example?x",
+            "https://h.example#x",
+            "https://h.example#",
+            "http://h.example",
+            "http://0.0.0.0",
+            "ftp://h.example",
+            "https://u@h.example",
+            "https://@h.example",
+            "https://H.example",
+            "HTTPS://h.example",
+            "https://h.example:443",
+            "http://localhost:80",
+            "http://127.1",
+            "https://h.example/../",
+            "https:h.example",
+            "h.example",
+            "https://",
+            "",
+        ] {
+            assert_eq!(IssuerUrl::parse(text), Err(TargetFault::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_tells_its_host() {
+        let issuer = IssuerUrl::parse("http://[::1]:8080").unwrap();
+        assert_eq!((issuer.host(), issuer.authority()), ("[::1]", "[::1]:8080"));
+        assert!(issuer.is_loopback() && !issuer.is_https());
+        let issuer = IssuerUrl::parse("https://h.example").unwrap();
+        assert_eq!((issuer.host(), issuer.at("/token").as_str()), ("h.example", "https://h.example/token"));
+        assert!(issuer.is_https() && !issuer.is_loopback());
+    }
+}

@@ -64,3 +64,51 @@ impl std::fmt::Debug for CodeVerifier {
         f.write_str("CodeVerifier(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_verifier_matches_its_own_challenge_only(a in "[A-Za-z0-9._~-]{43,128}", b in "[A-Za-z0-9._~-]{43,128}") {
+            let (first, second) = (CodeVerifier::parse(&a).unwrap(), CodeVerifier::parse(&b).unwrap());
+            let hash = digest::digest(&digest::SHA256, a.as_bytes());
+            let challenge = CodeChallenge::parse(&URL_SAFE_NO_PAD.encode(hash)).unwrap();
+            prop_assert!(challenge.matches(&first));
+            prop_assert_eq!(challenge.matches(&second), a == b);
+        }
+
+        #[test]
+        fn garbage_never_panics(text in ".{0,150}") {
+            let _ = (CodeChallenge::parse(&text), CodeVerifier::parse(&text));
+        }
+    }
+
+    /// RFC 7636 Appendix B.
+    #[test]
+    fn the_example_of_the_rfc_holds() {
+        let verifier = CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
+        assert!(CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").unwrap().matches(&verifier));
+        assert!(!CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cA").unwrap().matches(&verifier));
+    }
+
+    /// RFC 7636 §4.1 and §4.2.
+    #[test]
+    fn lengths_and_alphabets_are_those_of_the_rfc() {
+        for bad in ["", &"a".repeat(42), &"a".repeat(44), &"=".repeat(43), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"] {
+            assert_eq!(CodeChallenge::parse(bad), Err(RequestFault::ChallengeMalformed), "{bad}");
+        }
+        for bad in [&"a".repeat(42), &"a".repeat(129), &"+".repeat(43), &"ä".repeat(43)] {
+            assert_eq!(CodeVerifier::parse(bad).unwrap_err(), GrantFault::VerifierMalformed, "{bad}");
+        }
+        assert!(CodeVerifier::parse(&"a".repeat(43)).is_ok() && CodeVerifier::parse(&"a".repeat(128)).is_ok());
+    }
+
+    #[test]
+    fn a_verifier_is_not_printed() {
+        let verifier = CodeVerifier::parse(&"a".repeat(43)).unwrap();
+        assert_eq!(format!("{verifier:?}"), "CodeVerifier(…)");
+    }
+}

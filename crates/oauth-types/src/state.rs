@@ -31,3 +31,16 @@ impl Parsed for State {
     type Fault = RequestFault;
 }
 textual!(State);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_within_the_limit_is_echoed_as_it_came() {
+        for text in ["", "a b+c/d==", "ä\n\0\"<script>", &"x".repeat(4096)] {
+            assert_eq!(State::parse(text).unwrap().as_str(), text);
+        }
+        assert_eq!(State::parse(&"x".repeat(4097)), Err(RequestFault::StateTooLong));
+    }
+}

@@ -201,3 +201,92 @@ impl std::fmt::Debug for SealedName {
         write!(f, "SealedName({}, generation {})", self.grant, self.generation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::hmac;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_hash_reads_as_it_is_stored(bytes: [u8; 32]) {
+            let hash = TokenHash::from_bytes(bytes);
+            prop_assert_eq!(hash.text().len(), 43);
+            prop_assert_eq!(TokenHash::from_text(&hash.text()), Some(hash));
+        }
+
+        #[test]
+        fn garbage_is_no_hash(text in ".{0,60}") {
+            if let Some(hash) = TokenHash::from_text(&text) {
+                prop_assert_eq!(hash.text(), text);
+            }
+        }
+    }
+
+    /// FIPS 180-4, the message "abc".
+    #[test]
+    fn the_hash_is_sha_256_and_a_log_shows_eight_digits_of_it() {
+        let hash = TokenHash::of(b"abc");
+        assert_eq!(hash.text(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+        assert_eq!(format!("{hash:?}"), "TokenHash(ba7816bf…)");
+        assert_ne!(hash, TokenHash::of(b"abd"));
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let secret = RefreshTokenSecret::new("prt_very-secret");
+        assert_eq!(format!("{secret:?}"), "RefreshTokenSecret(…)");
+        assert_eq!(secret.hash(), TokenHash::of(b"prt_very-secret"));
+        assert_eq!(format!("{:?}", PresentedToken::parse("abc").unwrap()), "PresentedToken(…)");
+    }
+
+    #[test]
+    fn a_presented_token_is_bounded_visible_ascii() {
+        for bad in ["", "a b", "a\n", "ä", "a\u{0}"] {
+            assert_eq!(PresentedToken::parse(bad).unwrap_err(), TokenFault::Malformed, "{bad:?}");
+        }
+        assert_eq!(PresentedToken::parse(&"a".repeat(8193)).unwrap_err(), TokenFault::TooLong);
+        assert!(PresentedToken::parse(&"a".repeat(8192)).is_ok());
+    }
+
+    fn mac(parts: &[&[u8]]) -> [u8; 16] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"a key of this test only");
+        hmac::sign(&key, &parts.concat()).as_ref()[..16].try_into().unwrap()
+    }
+
+    fn decode(text: &str) -> Option<SealedName> {
+        SealedName::decode("prt_", text, |_, bytes, tag| constant_time::verify_slices_are_equal(&mac(bytes), tag).is_ok())
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_reads_as_it_was_written(key_id: u8, grant: [u8; 16], generation: u32, random: [u8; 16]) {
+            let name = SealedName { key_id, grant: GrantId::from_bytes(grant), generation, random };
+            let text = name.encode("prt_", mac);
+            prop_assert_eq!(text.len(), 75);
+            prop_assert_eq!(decode(&text), Some(name));
+        }
+
+        #[test]
+        fn one_changed_character_is_garbage(random: [u8; 16], place in 0_usize..75, letter in "[A-Za-z0-9_-]") {
+            let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, random };
+            let text = name.encode("prt_", mac);
+            let mut changed = text.clone();
+            changed.replace_range(place..place + 1, &letter);
+            prop_assert_eq!(decode(&changed).is_some(), changed == text);
+        }
+
+        #[test]
+        fn garbage_is_no_name(text in "(prt_)?.{0,90}") {
+            prop_assert_eq!(decode(&text), None);
+        }
+    }
+
+    #[test]
+    fn a_name_with_another_prefix_is_garbage() {
+        let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, random: [9; 16] };
+        assert_eq!(decode(&name.encode("pco_", mac)), None);
+        assert!(!format!("{name:?}").contains('9'), "the random bytes are not shown");
+    }
+}

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::expect;
 use crate::journeys::{IssuedCode, Journey};
 use crate::people::Browser;
+use crate::stage::Replica;
 use crate::wire::{Answer, Request, Wire};
 
 /// What every registered client knows.
@@ -101,6 +102,12 @@ impl App {
             redirect_uri,
             registration: registration.clone(),
         }
+    }
+
+    /// The same client, routed to another replica.
+    #[must_use]
+    pub fn at(&self, replica: &Replica) -> Self {
+        Self { wire: replica.wire().clone(), ..self.clone() }
     }
 
     /// A journey from `/authorize` to a code, every step of which may be replaced.

@@ -2,7 +2,7 @@
 
 use crate::expect;
 use crate::html::{self, Form};
-use crate::stage::{ALICE, PASSWORD};
+use crate::stage::{ALICE, PASSWORD, Replica};
 use crate::wire::{Answer, Request, Wire};
 
 /// More pages than any journey needs; a journey longer than this walks in a circle.
@@ -39,6 +39,13 @@ impl Browser {
     pub fn typing(mut self, username: &str, password: &str) -> Self {
         self.username = username.into();
         self.password = password.into();
+        self
+    }
+
+    /// The same browser, routed to another replica.
+    #[must_use]
+    pub fn at(mut self, replica: &Replica) -> Self {
+        self.wire = replica.wire().clone();
         self
     }
 

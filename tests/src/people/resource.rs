@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::stage::Replica;
 use crate::wire::{Answer, Request, Wire};
 
 /// A resource server with its credentials.
@@ -27,6 +28,12 @@ impl Resource {
     pub(crate) fn on(mut self, wire: &Wire) -> Self {
         self.wire = Some(wire.clone());
         self
+    }
+
+    /// The same resource, routed to another replica.
+    #[must_use]
+    pub fn at(&self, replica: &Replica) -> Self {
+        Self { wire: Some(replica.wire().clone()), ..self.clone() }
     }
 
     fn wire(&self) -> &Wire {

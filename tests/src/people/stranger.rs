@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::stage::Replica;
 use crate::wire::{Request, Wire};
 
 /// Sends any request to any path.
@@ -13,6 +14,11 @@ pub struct Stranger {
 impl Stranger {
     pub(crate) fn new(wire: Wire) -> Self {
         Self { wire }
+    }
+
+    /// Somebody whose requests reach another replica.
+    pub fn at(replica: &Replica) -> Self {
+        Self::new(replica.wire().clone())
     }
 
     /// GET.

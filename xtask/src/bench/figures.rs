@@ -31,9 +31,6 @@ pub(super) struct Figures {
 pub(super) struct Grant {
     pub(super) client_id: String,
     pub(super) refresh_token: String,
-    /// `Basic …` for a confidential client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) authorization: Option<String>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

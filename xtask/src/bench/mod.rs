@@ -26,6 +26,12 @@ const BUILD_LIMIT: Duration = Duration::from_secs(2400);
 /// An idle server has nothing left to start after this.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// The limits count, and a load from one address does not reach them.
+const ROOM: u32 = 100_000_000;
+/// A protected resource that introspects; its secret guards nothing but this run.
+const INTROSPECTOR: &str = "bench-resource";
+const INTROSPECTOR_SECRET: &str = "a-secret-of-the-bench-that-guards-nothing-else";
+
 /// How much is measured and where it is written.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -48,7 +54,6 @@ struct Bench {
     server: PathBuf,
     driver: PathBuf,
     floor: PathBuf,
-    seed: PathBuf,
     server_core: usize,
     driver_core: usize,
     measured: Duration,
@@ -97,7 +102,6 @@ fn build(chosen: Option<&Path>, options: &Options) -> Result<Bench> {
         server,
         driver: folder.join("bench-driver"),
         floor: folder.join("bench-floor"),
-        seed: folder.join("bench-seed"),
         server_core,
         driver_core,
         measured: Duration::from_secs(options.seconds),
@@ -109,8 +113,10 @@ impl Bench {
     fn house(&self, name: &str) -> Result<House> {
         let mut house = House::build(name, &self.server, &[])?;
         house.pin_to(self.server_core);
-        house.set("AUTH__REGISTRATION__PER_SOURCE_HOURLY", "100000000");
-        house.set("AUTH__REGISTRATION__PENDING_MAX", "100000000");
+        house.configure(&format!(
+            "[registration]\nper_source_hourly = {ROOM}\npending_max = {ROOM}\n\n\
+             [[resource_server]]\nid = \"{INTROSPECTOR}\"\npath = \"/mcp\"\nsecret = \"{INTROSPECTOR_SECRET}\"\n"
+        ))?;
         Ok(house)
     }
 }

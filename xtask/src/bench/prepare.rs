@@ -12,16 +12,10 @@ use super::figures::Grant;
 /// Several clients with several grants each: no cache of one client flatters the figures.
 const PUBLIC_APPS: usize = 32;
 const GRANTS_PER_APP: usize = 8;
-/// Grants of the confidential client whose tokens are introspected.
-const CONFIDENTIAL_GRANTS: usize = 32;
 
 /// Everything that the loads need to begin.
 pub(super) struct Stage {
     pub(super) grants: Vec<Grant>,
-    pub(super) confidential_grants: Vec<Grant>,
-    /// The confidential client, and an access token of its own.
-    pub(super) confidential: App,
-    pub(super) confidential_token: String,
     pub(super) access_token: String,
     pub(super) journeys: Vec<serde_json::Value>,
 }
@@ -30,16 +24,9 @@ impl Stage {
     pub(super) fn set(house: &House) -> Result<Self> {
         let mut connection = Connection::open(&house.authority)?;
         let mut person = Person::new(house.username, &house.password);
-        let mut stage = Self {
-            grants: Vec::new(),
-            confidential_grants: Vec::new(),
-            confidential: App::register_as(&mut connection, "Bench", KNOWN_REDIRECT, "client_secret_basic")?,
-            confidential_token: String::new(),
-            access_token: String::new(),
-            journeys: Vec::new(),
-        };
+        let mut stage = Self { grants: Vec::new(), access_token: String::new(), journeys: Vec::new() };
         for number in 0..PUBLIC_APPS {
-            let app = App::register_as(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT, "none")?;
+            let app = App::register_for(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT)?;
             for _ in 0..GRANTS_PER_APP {
                 stage.access_token = grant(&mut connection, &mut person, &app, &mut stage.grants)?;
             }
@@ -47,19 +34,15 @@ impl Stage {
                 stage.journeys.push(journey(&connection, &person, &app)?);
             }
         }
-        let confidential = stage.confidential.clone();
-        for _ in 0..CONFIDENTIAL_GRANTS {
-            stage.confidential_token = grant(&mut connection, &mut person, &confidential, &mut stage.confidential_grants)?;
-        }
         Ok(stage)
     }
 }
 
 /// One whole journey; keeps the refresh token and returns the access token.
-fn grant(connection: &mut Connection, person: &mut Person, app: &App, grants: &mut Vec<Grant>) -> Result<String> {
+pub(super) fn grant(connection: &mut Connection, person: &mut Person, app: &App, grants: &mut Vec<Grant>) -> Result<String> {
     let receipt = person.allow(connection, app)?;
     let tokens = app.redeem(connection, &receipt)?.ok_or("a fresh code was refused")?;
-    grants.push(Grant { client_id: app.client_id.clone(), refresh_token: tokens.refresh, authorization: app.authorization.clone() });
+    grants.push(Grant { client_id: app.client_id.clone(), refresh_token: tokens.refresh });
     Ok(tokens.access)
 }
 

@@ -5,6 +5,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::closing::say;
@@ -13,10 +15,10 @@ use crate::visitor::{KNOWN_REDIRECT, registration_body};
 use crate::wire::{Ask, Connection};
 use crate::{Result, machine, run};
 
-use super::Bench;
 use super::figures::{Figures, Load, drive, signature_ns};
 use super::prepare::Stage;
 use super::table::{Report, Row};
+use super::{Bench, INTROSPECTOR, INTROSPECTOR_SECRET};
 
 const START_LIMIT: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(10);
@@ -71,10 +73,10 @@ pub(super) fn measure(
         row(bench, house, portico, &floor, plan, wanted, report)?;
     }
     if wanted("introspection") {
-        let work = json!({ "refresh": { "grants": stage.confidential_grants } });
+        let work = json!({ "refresh": { "grants": grants } });
         let load = Load { authority: &house.authority, pid: portico.pid(), connections: 32, keep_tokens: FIRST_SIGHTS, work };
         let fresh = drive(bench, &load)?.tokens;
-        let requests: Vec<String> = fresh.iter().map(|token| introspection(house, stage, token)).collect();
+        let requests: Vec<String> = fresh.iter().map(|token| introspection(house, token)).collect();
         let work = json!({ "each": { "requests": requests, "status": 200 } });
         let plan = Plan { name: "introspection, first sight", target: 4.8, connections: 16, keep_tokens: 0, floor: Floor::Echo, work };
         row(bench, house, portico, &floor, plan, wanted, report)?;
@@ -86,11 +88,11 @@ fn others(house: &House, stage: &Stage) -> Vec<Plan> {
     let plan = |name, target, floor, work| Plan { name, target, connections: 16, keep_tokens: 0, floor, work };
     let same = |request: String, status: u16| json!({ "same": { "request": request, "status": status } });
     let get = |target: &str| same(format!("GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", house.authority), 200);
-    let registration = post(house, "/register", "application/json", "", &registration_body("Bench", KNOWN_REDIRECT, "none"));
+    let registration = post(house, "/register", "application/json", "", &registration_body("Bench", KNOWN_REDIRECT));
     vec![
         plan("code and PKCE grant (two requests)", 7.5, Floor::KeptThenSigned, json!({ "code": { "journeys": stage.journeys } })),
         plan("registration", 5.5, Floor::Kept, same(registration, 201)),
-        plan("introspection, seen before", 1.15, Floor::Echo, same(introspection(house, stage, &stage.confidential_token), 200)),
+        plan("introspection, seen before", 1.15, Floor::Echo, same(introspection(house, &stage.access_token), 200)),
         plan("authorization server metadata", 1.1, Floor::Echo, get("/.well-known/oauth-authorization-server")),
         plan("JWKS", 1.1, Floor::Echo, get("/jwks.json")),
         plan("tools/call (2026-07-28)", 3.5, Floor::Echo, same(tool_call(house, stage), 200)),
@@ -133,9 +135,9 @@ fn post(house: &House, path: &str, content_type: &str, headers: &str, body: &str
     )
 }
 
-fn introspection(house: &House, stage: &Stage, token: &str) -> String {
-    let authorization = stage.confidential.authorization.as_deref().unwrap_or_default();
-    let headers = format!("authorization: {authorization}\r\naccept: application/json\r\n");
+fn introspection(house: &House, token: &str) -> String {
+    let credentials = STANDARD.encode(format!("{INTROSPECTOR}:{INTROSPECTOR_SECRET}"));
+    let headers = format!("authorization: Basic {credentials}\r\naccept: application/json\r\n");
     post(house, "/introspect", "application/x-www-form-urlencoded", &headers, &format!("token={token}"))
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Row {
     pub(super) target: f64,
     pub(super) figures: Figures,
     pub(super) signature_ns: f64,
+    /// Processor time of the floor; not a number where no floor was measured.
     pub(super) floor_us: f64,
 }
 
@@ -104,14 +105,17 @@ impl Row {
     fn markdown(&self) -> String {
         let figures = &self.figures;
         let signatures = self.signatures();
+        let floor = if self.floor_us.is_nan() {
+            "– | –".to_owned()
+        } else {
+            format!("{:.2} | {:.2}", self.floor_us * 1000.0 / self.signature_ns, figures.cpu_us() / self.floor_us)
+        };
         format!(
-            "| {} | {} | **{signatures:.2}**{} | {:.1} | {:.2} | {:.2} | {:.0} | {:.2} | {:.2} | {:.0} % |\n",
+            "| {} | {} | **{signatures:.2}**{} | {:.1} | {floor} | {:.0} | {:.2} | {:.2} | {:.0} % |\n",
             self.name,
             self.target,
             mark(signatures <= self.target),
             figures.cpu_us(),
-            self.floor_us * 1000.0 / self.signature_ns,
-            figures.cpu_us() / self.floor_us,
             figures.per_second(),
             f64::from(figures.p50_us) / 1000.0,
             f64::from(figures.p99_us) / 1000.0,

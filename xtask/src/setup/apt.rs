@@ -19,8 +19,10 @@ struct Need {
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need { package: "chromium", is_there: || chromium().is_some() },
+    // A browser without a single font shows boxes, and boxes have other widths than words.
+    Need { package: "fonts-liberation", is_there: || fs::read_dir("/usr/share/fonts").is_ok_and(|mut fonts| fonts.next().is_some()) },
     Need { package: "postgresql", is_there: || postgres_folder().is_some() },
     Need { package: "python3-venv", is_there: venv_works },
     Need { package: "make", is_there: || find_program("make").is_some() },

@@ -11,22 +11,16 @@ use super::body;
 /// Client metadata is an object of strings and lists; `jwks` adds three levels.
 const DEPTH_MAX: usize = 8;
 
-/// What is wrong with a body that should be JSON. The endpoint says which error code that is in its conversation.
-#[derive(Debug)]
-pub(crate) enum JsonFault {
-    /// The body is not what the endpoint reads: not JSON, too deep, or of another shape.
-    Unreadable(RequestFault),
-    /// The request itself is at fault: too large, too slow.
-    Request(Error),
-}
-
 /// Reads a body of at most `bytes_max` as `T`.
-pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: &mut Payload, bytes_max: usize) -> Result<T, JsonFault> {
+///
+/// # Errors
+/// `invalid_request`: too large, too slow, too deep, or not JSON of that shape.
+pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: &mut Payload, bytes_max: usize) -> Result<T, Error> {
     if !is_json(request) {
-        return Err(JsonFault::Unreadable(RequestFault::BodyNotJson));
+        return Err(Error::InvalidRequest(RequestFault::BodyNotJson));
     }
-    let body = body::read(request, payload, bytes_max).await.map_err(JsonFault::Request)?;
-    parse(&body).map_err(JsonFault::Unreadable)
+    let body = body::read(request, payload, bytes_max).await?;
+    parse(&body).map_err(Error::InvalidRequest)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestFault> {
@@ -88,10 +82,7 @@ mod tests {
     async fn read(kind: Option<&str>, body: Vec<u8>) -> Result<Value, &'static str> {
         let request = kind.map_or_else(TestRequest::post, |kind| TestRequest::post().insert_header(("content-type", kind)));
         let (request, mut payload) = request.set_payload(body).to_http_parts();
-        read_json(&request, &mut payload, 64).await.map_err(|fault| match fault {
-            JsonFault::Unreadable(fault) => fault.reason(),
-            JsonFault::Request(error) => error.reason(),
-        })
+        read_json(&request, &mut payload, 64).await.map_err(|error| error.reason())
     }
 
     #[actix_web::test]

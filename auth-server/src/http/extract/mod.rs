@@ -8,6 +8,6 @@ mod json;
 mod params;
 mod source;
 
-pub(crate) use json::{JsonFault, read_json};
+pub(crate) use json::read_json;
 pub(crate) use params::{FrontParams, Params, StrictForm};
 pub(crate) use source::{ClientIp, bearer};

@@ -50,6 +50,7 @@ faults! {
         ResponseModeUnsupported => "response_mode_unsupported", "response_mode must be query";
         PromptMalformed => "prompt_malformed", "prompt has a value or a combination that OpenID Connect Core section 3.1.2.1 does not allow";
         UnknownClient => "client_unknown", "no client of this client_id is registered here, or it was removed";
+        DeletedClient => "client_deleted", "the client of this client_id was deregistered or swept; it must register again";
         FlowUnknown => "flow_unknown", "the flow does not exist, has expired or has ended; the person must start again at the client";
         FlowForAnotherBrowser => "flow_for_another_browser", "the flow was begun in another browser: the binding cookie is missing or differs";
         TooManyFlows => "flows_too_many", "this browser has more flows in progress than its limit";
@@ -173,6 +174,7 @@ faults! {
         ByPerson => "refused_by_person", "the person refused";
         ByPolicy => "refused_by_policy", "policy refused";
         NothingAllowed => "policy_nothing_allowed", "policy allows this person none of the scopes asked for";
+        TooManyPasswords => "passwords_too_many", "too many wrong passwords were given on one page";
         RegistrationClosed => "registration_closed", "registration.mode is closed";
     }
 }
@@ -260,6 +262,8 @@ faults! {
         LivesTooLong => "token_lives_too_long", "the token lives longer than any that the issuer makes";
         ClaimMissing(&'static str) => "token_claim_missing", "a claim that RFC 9068 section 2.2 requires is missing";
         ClaimMalformed(&'static str) => "token_claim_malformed", "a claim has the wrong type";
+        RegistrationTokenMismatch => "registration_token_mismatch", "the registration access token is not this client's";
+        RegistrationClientUnknown => "registration_client_unknown", "a registration access token was shown for a client that is not here, or no longer";
         Ended => "token_ended", "the token, or the grant, client, person or sign-in behind it, was ended";
     }
 }

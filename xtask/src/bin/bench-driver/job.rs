@@ -37,9 +37,6 @@ pub(crate) enum Work {
 pub(crate) struct Grant {
     pub(crate) client_id: String,
     pub(crate) refresh_token: String,
-    /// `Basic …` for a confidential client.
-    #[serde(default)]
-    pub(crate) authorization: Option<String>,
 }
 
 /// The two requests of a code grant; `{code}` in the second stands for what the first answered.

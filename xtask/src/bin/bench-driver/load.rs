@@ -146,7 +146,7 @@ async fn refresh(connection: &mut Connection, mut grants: VecDeque<Grant>, autho
     while !board.is_over.get() {
         let Some(mut grant) = grants.pop_front() else { break };
         let body = format!("grant_type=refresh_token&refresh_token={}&client_id={}", grant.refresh_token, grant.client_id);
-        let request = post_form("/token", authority, grant.authorization.as_deref(), &body);
+        let request = post_form("/token", authority, &body);
         let started = Instant::now();
         let answer = connection.ask(request.as_bytes()).await?;
         match (answer.status, member(answer.body, "refresh_token")) {
@@ -173,7 +173,7 @@ async fn code(connection: &mut Connection, mut journeys: VecDeque<Journey>, auth
             continue;
         };
         let first_bytes = answer.head.len() + answer.body.len();
-        let request = post_form("/token", authority, None, &journey.token_body.replace("{code}", &code));
+        let request = post_form("/token", authority, &journey.token_body.replace("{code}", &code));
         let answer = connection.ask(request.as_bytes()).await?;
         if answer.status == 200 {
             board.done(started, journey.authorize.len() + request.len(), first_bytes + answer.head.len() + answer.body.len());
@@ -193,12 +193,10 @@ fn code_of(head: &[u8]) -> Option<String> {
     String::from_utf8(code.to_vec()).ok()
 }
 
-fn post_form(path: &str, authority: &str, authorization: Option<&str>, body: &str) -> String {
-    let authorization = authorization.map(|value| format!("authorization: {value}\r\n")).unwrap_or_default();
-    let length = body.len();
+fn post_form(path: &str, authority: &str, body: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nhost: {authority}\r\n{authorization}content-type: application/x-www-form-urlencoded\r\n\
-         content-length: {length}\r\n\r\n{body}"
+        "POST {path} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     )
 }
 
