@@ -182,13 +182,3 @@ CREATE TABLE audit (
     detail    TEXT
 );
 CREATE INDEX audit_reference ON audit (reference) WHERE reference IS NOT NULL;
-
--- Facts that may be lost: journeys of browsers, counters of attempts. On SQLite they have a file of their own (`ephemeral.db`), with the
--- same table, and this one stays empty; on PostgreSQL this is the one. Read by every step of a journey. Rows die when they expire.
-CREATE TABLE ephemeral (
-    key        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    value      TEXT NOT NULL,
-    counted    BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
-);
-CREATE INDEX ephemeral_expiry ON ephemeral (expires_at);

@@ -1,79 +1,91 @@
-//! Facts that we can afford to lose: if one is gone, the person starts again.
+//! Facts that we can afford to lose: losing them means "please start again".
 //!
-//! Journeys of browsers and counters of attempts. They live outside the process, so that a restart or another replica finds them, and
-//! outside the durable transaction, so that they cost nobody a sync. `sql.rs` keeps them in SQL; a [`Slot`] ties a key space to the
-//! type of its values and their lifetime, once.
+//! Flows in progress and short counters live here, never in one process's memory: a restart and another replica find them. What has
+//! security meaning when lost or replayed belongs in the store. The default keeps them in a database file of their own, committed
+//! without waiting for the disk (on PostgreSQL: in a table).
 
-pub mod sql;
+mod sql;
 
-use std::marker::PhantomData;
+#[cfg(test)]
+mod conformance;
+
+use std::{marker::PhantomData, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use oauth_types::{BoxError, Error, Outage, Ttl};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::sql::SqlEphemeral;
+use crate::{clock::Clock, config::Database, store::StoreError};
 
-/// Longest value: a flow with a state of 4 KiB, a nonce and an answer for a second click stays far below.
-pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Longest value: a flow with the longest request that we accept, twice.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
 
-/// Where a fact is kept: its space and its name in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Why there was no answer, or no room.
+#[derive(Debug, thiserror::Error)]
+pub enum EphemeralError {
+    /// The database behind it gave no answer.
+    #[error("the ephemeral store gave no answer")]
+    Unavailable(#[from] StoreError),
+    /// A value is larger than any flow.
+    #[error("the value has {0} bytes, more than {VALUE_BYTES_MAX}")]
+    TooLarge(usize),
+    /// A value of another version of this program, or not ours.
+    #[error("the value of `{0}` does not read")]
+    Unreadable(&'static str, #[source] BoxError),
+}
+
+impl From<EphemeralError> for Error {
+    fn from(error: EphemeralError) -> Self {
+        Self::TemporarilyUnavailable(Outage::caused("the ephemeral store gave no answer", error))
+    }
+}
+
+/// A name in a key space.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// Names a fact. A space holds no colon.
-    pub fn new(space: &str, id: &str) -> Self {
+    /// `id` in `space`.
+    pub fn new(space: &'static str, id: &str) -> Self {
         Self(format!("{space}:{id}"))
     }
 
-    /// The text.
+    /// The text under which it is kept.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a fact could not be kept or found. Never "it is not there": that is an answer.
-#[derive(Debug, thiserror::Error)]
-pub enum EphemeralError {
-    /// What keeps them does not answer.
-    #[error("could not {operation}")]
-    Unavailable {
-        /// What was tried.
-        operation: &'static str,
-        /// What it said.
-        #[source]
-        source: BoxError,
-    },
-    /// The value is larger than any that we make.
-    #[error("the value is longer than {VALUE_BYTES_MAX} bytes")]
-    TooLong,
-}
-
-impl From<EphemeralError> for Error {
-    fn from(error: EphemeralError) -> Self {
-        Self::TemporarilyUnavailable(Outage::caused("could not keep or find a short-lived fact", error))
-    }
-}
-
-/// Facts we can afford to lose. `take` reads and deletes in one step; that is its whole reason to exist.
+/// A store of texts that end by themselves. `take` reads and deletes in one step; that is its whole reason to exist.
 #[async_trait]
 pub trait Ephemeral: Send + Sync {
-    /// Keeps a value for this long, in place of what was there.
-    async fn put(&self, key: &Key, value: Vec<u8>, ttl: Ttl) -> Result<(), EphemeralError>;
-    /// Looks; changes nothing.
-    async fn peek(&self, key: &Key) -> Result<Option<Vec<u8>>, EphemeralError>;
-    /// Takes it out: of any number of takers one gets it.
-    async fn take(&self, key: &Key) -> Result<Option<Vec<u8>>, EphemeralError>;
-    /// Counts one more, in a window that begins with the first; how many there are now.
+    /// Keeps a value for that long, in place of another.
+    async fn put(&self, key: &Key, value: String, ttl: Ttl) -> Result<(), EphemeralError>;
+    /// Looks without touching.
+    async fn peek(&self, key: &Key) -> Result<Option<String>, EphemeralError>;
+    /// Takes it away: of many who try, one gets it.
+    async fn take(&self, key: &Key) -> Result<Option<String>, EphemeralError>;
+    /// Counts one more within a window that begins with the first; how many that makes.
     async fn count(&self, key: &Key, window: Ttl) -> Result<u64, EphemeralError>;
-    /// Drops what is past, a slice at a time; how much. What expires by itself need not do anything.
-    async fn purge(&self) -> Result<u64, EphemeralError> {
-        Ok(0)
-    }
+    /// Removes what is past.
+    async fn purge(&self) -> Result<(), EphemeralError>;
+    /// Lets go of connections.
+    async fn close(&self);
 }
 
-/// A key space, the type of its values and their lifetime.
+/// Opens what the configuration names.
+///
+/// # Errors
+/// The database gives no answer.
+pub async fn open(database: &Database, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ephemeral>, EphemeralError> {
+    let place = match database {
+        Database::Sqlite(path) => Database::Sqlite(path.parent().unwrap_or(Path::new("")).join("ephemeral.db")),
+        Database::Postgres(url) => Database::Postgres(url.clone()),
+    };
+    Ok(Arc::new(sql::SqlEphemeral::open(&place, clock).await?))
+}
+
+/// A key space with the type of its values and their lifetime, written down once.
 #[derive(Debug)]
 pub struct Slot<T> {
     space: &'static str,
@@ -82,49 +94,40 @@ pub struct Slot<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Slot<T> {
-    /// Declares one.
+    /// Names it.
     pub const fn new(space: &'static str, ttl: Ttl) -> Self {
         Self { space, ttl, value: PhantomData }
     }
 
-    fn key(&self, id: &str) -> Key {
-        Key::new(self.space, id)
-    }
-
-    /// Keeps a value under this name.
+    /// Keeps a value.
     ///
     /// # Errors
-    /// What keeps them does not answer, or the value is too long.
-    pub async fn put(&self, ephemeral: &dyn Ephemeral, id: &str, value: &T) -> Result<(), EphemeralError> {
-        let bytes = serde_json::to_vec(value)
-            .map_err(|source| EphemeralError::Unavailable { operation: "write a short-lived fact", source: Box::new(source) })?;
-        if bytes.len() > VALUE_BYTES_MAX {
-            return Err(EphemeralError::TooLong);
+    /// No answer, or too large.
+    pub async fn put(&self, store: &dyn Ephemeral, id: &str, value: &T) -> Result<(), EphemeralError> {
+        let text = serde_json::to_string(value).map_err(|cause| EphemeralError::Unreadable(self.space, cause.into()))?;
+        if text.len() > VALUE_BYTES_MAX {
+            return Err(EphemeralError::TooLarge(text.len()));
         }
-        ephemeral.put(&self.key(id), bytes, self.ttl).await
+        store.put(&Key::new(self.space, id), text, self.ttl).await
     }
 
-    /// Looks. A value that an older or newer program wrote is as good as lost.
+    /// Looks at it.
     ///
     /// # Errors
-    /// What keeps them does not answer.
-    pub async fn peek(&self, ephemeral: &dyn Ephemeral, id: &str) -> Result<Option<T>, EphemeralError> {
-        Ok(ephemeral.peek(&self.key(id)).await?.and_then(|bytes| self.read(&bytes)))
+    /// No answer, or a value of another version.
+    pub async fn peek(&self, store: &dyn Ephemeral, id: &str) -> Result<Option<T>, EphemeralError> {
+        self.read(store.peek(&Key::new(self.space, id)).await?)
     }
 
-    /// Takes it out.
+    /// Takes it away.
     ///
     /// # Errors
-    /// What keeps them does not answer.
-    pub async fn take(&self, ephemeral: &dyn Ephemeral, id: &str) -> Result<Option<T>, EphemeralError> {
-        Ok(ephemeral.take(&self.key(id)).await?.and_then(|bytes| self.read(&bytes)))
+    /// No answer, or a value of another version.
+    pub async fn take(&self, store: &dyn Ephemeral, id: &str) -> Result<Option<T>, EphemeralError> {
+        self.read(store.take(&Key::new(self.space, id)).await?)
     }
 
-    fn read(&self, bytes: &[u8]) -> Option<T> {
-        serde_json::from_slice(bytes)
-            .inspect_err(|_| {
-                tracing::warn!(event = "ephemeral.unreadable", space = self.space, "a fact in `{}` is of another version", self.space)
-            })
-            .ok()
+    fn read(&self, text: Option<String>) -> Result<Option<T>, EphemeralError> {
+        text.map(|text| serde_json::from_str(&text).map_err(|cause| EphemeralError::Unreadable(self.space, cause.into()))).transpose()
     }
 }

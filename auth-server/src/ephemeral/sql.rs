@@ -1,118 +1,93 @@
-//! Ephemeral facts in SQL: on SQLite in a file of their own with normal synchronisation, on PostgreSQL in a table beside the others.
+//! Ephemeral facts in SQL: the default, on either database.
 //!
-//! Losing the last second of them to a power cut is allowed, so a commit waits for no disk. Each operation is one statement.
+//! The table has no migrations. Its name carries the version of its shape; a new shape is a new, empty table, and people start again.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use oauth_types::Ttl;
+use oauth_types::{Timestamp, Ttl};
 
 use super::{Ephemeral, EphemeralError, Key};
 use crate::{
     clock::Clock,
     config::Database,
-    store::{
-        StoreError,
-        db::{Conn, Durability, Pool, Value},
-    },
+    store::db::{Pool, Value},
 };
 
-/// The file of ephemeral facts, beside the database. It may be deleted while the server is down.
-pub const FILE: &str = "ephemeral.db";
-/// Rows that one round of the purge drops.
-const PURGE_SLICE: i64 = 1_000;
+const CREATE: &str =
+    "CREATE TABLE IF NOT EXISTS ephemeral_1 (key TEXT PRIMARY KEY, value TEXT NOT NULL, hits BIGINT NOT NULL, expires_at BIGINT NOT NULL)";
+const CREATE_INDEX: &str = "CREATE INDEX IF NOT EXISTS ephemeral_1_expires_at ON ephemeral_1 (expires_at)";
+const PUT: &str = "INSERT INTO ephemeral_1 (key, value, hits, expires_at) VALUES ($1, $2, 0, $3)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at";
+const PEEK: &str = "SELECT value FROM ephemeral_1 WHERE key = $1 AND expires_at > $2";
+const TAKE: &str = "DELETE FROM ephemeral_1 WHERE key = $1 RETURNING value, expires_at";
+// A window begins with its first count and is not moved by later ones.
+const COUNT: &str = "INSERT INTO ephemeral_1 (key, value, hits, expires_at) VALUES ($1, '', 1, $3)
+    ON CONFLICT (key) DO UPDATE SET
+        hits = CASE WHEN ephemeral_1.expires_at <= $2 THEN 1 ELSE ephemeral_1.hits + 1 END,
+        expires_at = CASE WHEN ephemeral_1.expires_at <= $2 THEN excluded.expires_at ELSE ephemeral_1.expires_at END
+    RETURNING hits";
+/// A slice: nobody waits for a long delete.
+const PURGE: &str = "DELETE FROM ephemeral_1 WHERE key IN (SELECT key FROM ephemeral_1 WHERE expires_at <= $1 LIMIT 2000)";
 
-/// As in migrations/: on SQLite this file has no other table and no history.
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS ephemeral (
-    key        TEXT NOT NULL PRIMARY KEY,
-    value      TEXT NOT NULL,
-    counted    BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
-) WITHOUT ROWID";
-const INDEX: &str = "CREATE INDEX IF NOT EXISTS ephemeral_expiry ON ephemeral (expires_at)";
-
-const PUT: &str = "INSERT INTO ephemeral (key, value, counted, expires_at) VALUES ($1, $2, 0, $3)
-  ON CONFLICT (key) DO UPDATE SET value = excluded.value, counted = 0, expires_at = excluded.expires_at";
-const PEEK: &str = "SELECT value FROM ephemeral WHERE key = $1 AND expires_at > $2";
-const TAKE: &str = "DELETE FROM ephemeral WHERE key = $1 AND expires_at > $2 RETURNING value";
-const COUNT: &str = "INSERT INTO ephemeral (key, value, counted, expires_at) VALUES ($1, '', 1, $2)
-  ON CONFLICT (key) DO UPDATE SET
-    counted = CASE WHEN ephemeral.expires_at <= $3 THEN 1 ELSE ephemeral.counted + 1 END,
-    expires_at = CASE WHEN ephemeral.expires_at <= $3 THEN excluded.expires_at ELSE ephemeral.expires_at END
-  RETURNING counted";
-const PURGE: &str = "DELETE FROM ephemeral WHERE key IN (SELECT key FROM ephemeral WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-
-/// Keeps them in SQL.
-pub struct SqlEphemeral {
+/// Facts in a database.
+pub(super) struct SqlEphemeral {
     pool: Pool,
     clock: Arc<dyn Clock>,
 }
 
 impl SqlEphemeral {
-    /// Opens them beside this database.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn open(database: &Database, clock: Arc<dyn Clock>) -> Result<Self, EphemeralError> {
-        let beside = match database {
-            Database::Sqlite(path) => Database::Sqlite(path.with_file_name(FILE)),
-            Database::Postgres(url) => Database::Postgres(url.clone()),
-        };
-        if matches!(beside, Database::Sqlite(_)) {
-            let mut conn = Conn::open(&beside, Durability::Normal).await.map_err(failed)?;
-            for sql in [TABLE, INDEX] {
-                conn.run(sql, &[]).await.map_err(failed)?;
-            }
-            conn.close().await;
+    /// Opens the database and makes the table.
+    pub(super) async fn open(database: &Database, clock: Arc<dyn Clock>) -> Result<Self, EphemeralError> {
+        let pool = Pool::casual(database)?;
+        // Two replicas that start together may both find no table, and PostgreSQL then refuses the slower one. It is there the next time.
+        if pool.rows(CREATE, &[]).await.is_err() {
+            pool.rows(CREATE, &[]).await?;
         }
-        Ok(Self { pool: Pool::casual(&beside).map_err(failed)?, clock })
+        if pool.rows(CREATE_INDEX, &[]).await.is_err() {
+            pool.rows(CREATE_INDEX, &[]).await?;
+        }
+        Ok(Self { pool, clock })
     }
 
-    /// Closes the connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
-
-    async fn value(&self, sql: &'static str, key: &Key) -> Result<Option<Vec<u8>>, EphemeralError> {
-        let row = self.pool.row(sql, &[Value::Text(key.as_str()), Value::Int(self.clock.now().0)]).await.map_err(failed)?;
-        // What cannot be read is as good as lost.
-        Ok(match row {
-            Some(row) => STANDARD_NO_PAD.decode(row.text("value").map_err(failed)?).ok(),
-            None => None,
-        })
-    }
-}
-
-fn failed(error: StoreError) -> EphemeralError {
-    EphemeralError::Unavailable { operation: "use the table of short-lived facts", source: Box::new(error) }
 }
 
 #[async_trait]
 impl Ephemeral for SqlEphemeral {
-    async fn put(&self, key: &Key, value: Vec<u8>, ttl: Ttl) -> Result<(), EphemeralError> {
-        let text = STANDARD_NO_PAD.encode(value);
-        let values = [Value::Text(key.as_str()), Value::Text(&text), Value::Int((self.clock.now() + ttl).0)];
-        self.pool.rows(PUT, &values).await.map(drop).map_err(failed)
+    async fn put(&self, key: &Key, value: String, ttl: Ttl) -> Result<(), EphemeralError> {
+        let until = self.now() + ttl;
+        self.pool.rows(PUT, &[Value::Text(key.as_str()), Value::Text(&value), Value::Int(until.0)]).await?;
+        Ok(())
     }
 
-    async fn peek(&self, key: &Key) -> Result<Option<Vec<u8>>, EphemeralError> {
-        self.value(PEEK, key).await
+    async fn peek(&self, key: &Key) -> Result<Option<String>, EphemeralError> {
+        let row = self.pool.row(PEEK, &[Value::Text(key.as_str()), Value::Int(self.now().0)]).await?;
+        Ok(row.map(|row| row.text(0).map(str::to_owned)).transpose()?)
     }
 
-    async fn take(&self, key: &Key) -> Result<Option<Vec<u8>>, EphemeralError> {
-        self.value(TAKE, key).await
+    async fn take(&self, key: &Key) -> Result<Option<String>, EphemeralError> {
+        let Some(row) = self.pool.row(TAKE, &[Value::Text(key.as_str())]).await? else { return Ok(None) };
+        let is_past = row.int(1)? <= self.now().0;
+        Ok(if is_past { None } else { Some(row.text(0)?.to_owned()) })
     }
 
     async fn count(&self, key: &Key, window: Ttl) -> Result<u64, EphemeralError> {
-        let now = self.clock.now();
-        let values = [Value::Text(key.as_str()), Value::Int((now + window).0), Value::Int(now.0)];
-        let row = self.pool.row(COUNT, &values).await.map_err(failed)?;
-        let counted = row.map_or(Ok(0), |row| row.int("counted")).map_err(failed)?;
-        Ok(counted.unsigned_abs())
+        let now = self.now();
+        let values = [Value::Text(key.as_str()), Value::Int(now.0), Value::Int((now + window).0)];
+        let row = self.pool.row(COUNT, &values).await?;
+        let hits = row.map(|row| row.int(0)).transpose()?.unwrap_or(1);
+        Ok(u64::try_from(hits).unwrap_or(u64::MAX))
     }
 
-    async fn purge(&self) -> Result<u64, EphemeralError> {
-        self.pool.run(PURGE, &[Value::Int(self.clock.now().0), Value::Int(PURGE_SLICE)]).await.map_err(failed)
+    async fn purge(&self) -> Result<(), EphemeralError> {
+        self.pool.rows(PURGE, &[Value::Int(self.now().0)]).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
     }
 }
