@@ -32,8 +32,8 @@ use self::message::{Content, Message, Shape};
 use self::reply::{Refused, Wish};
 use crate::app::App;
 use crate::handler::Handler;
-use crate::sessions::{Remembered, Sessions};
 use crate::secret;
+use crate::sessions::{Remembered, Sessions};
 
 /// How a call can talk back: told to the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,10 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(app: Arc<App>, sessions: Arc<Sessions>, gate: Arc<Gate>, sessions_on: bool) -> Self {
         // Host, Origin and size were judged before the SDK sees a request.
-        let config = StreamableHttpServerConfig::default().disable_allowed_hosts().disable_allowed_origins().with_max_request_body_bytes(body::BODY_BYTES_MAX);
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(body::BODY_BYTES_MAX);
         let mut with_sessions = config.clone();
         let remembered: Arc<dyn SessionStore> = Arc::new(Remembered::of(&sessions));
         with_sessions.session_store = Some(remembered);
@@ -133,7 +136,10 @@ impl Exchange<'_> {
 
     /// What the bodies ask for against what the token may. Everything missing is named in one challenge.
     fn may(&self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let needed = messages.iter().filter_map(|message| message.needed(self.endpoint.app.fixtures.as_ref())).fold(Scope::default(), |all, one| all.union(one));
+        let needed = messages
+            .iter()
+            .filter_map(|message| message.needed(self.endpoint.app.fixtures.as_ref()))
+            .fold(Scope::default(), |all, one| all.union(one));
         if let Err(refusal) = self.caller.require(&needed) {
             return Err(Refused::scope(refusal, messages.first().and_then(|message| message.id())));
         }
@@ -156,7 +162,8 @@ impl Exchange<'_> {
             }
             _ => Dialogue::None,
         };
-        let response = self.dispatch(message.bytes.clone(), Method::POST, dialogue, session.filter(|_| dialogue == Dialogue::Session && !opens)).await;
+        let response =
+            self.dispatch(message.bytes.clone(), Method::POST, dialogue, session.filter(|_| dialogue == Dialogue::Session && !opens)).await;
         reply::shaped(response, message, wish).await
     }
 
@@ -257,9 +264,24 @@ impl Exchange<'_> {
             Shape::Response => ("(response)", ""),
         };
         if method == "tools/call" {
-            tracing::debug!(event = "access.granted", request.id = self.id, client.id = self.caller.client_id(), subject.id = self.caller.subject(), method, tool, "let a call in");
+            tracing::debug!(
+                event = "access.granted",
+                request.id = self.id,
+                client.id = self.caller.client_id(),
+                subject.id = self.caller.subject(),
+                method,
+                tool,
+                "let a call in"
+            );
         } else {
-            tracing::info!(event = "access.granted", request.id = self.id, client.id = self.caller.client_id(), subject.id = self.caller.subject(), method, "let a message in");
+            tracing::info!(
+                event = "access.granted",
+                request.id = self.id,
+                client.id = self.caller.client_id(),
+                subject.id = self.caller.subject(),
+                method,
+                "let a message in"
+            );
         }
     }
 }
@@ -272,6 +294,3 @@ impl From<Error> for Refused {
         Self::guard(refusal)
     }
 }
-
-#[cfg(test)]
-mod tests;

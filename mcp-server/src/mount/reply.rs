@@ -10,10 +10,10 @@ use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::JSON;
 use super::body::BodyFault;
 use super::message::Message;
 use super::stream::{self, SdkResponse};
-use super::JSON;
 use crate::app::App;
 use crate::handler;
 
@@ -70,7 +70,12 @@ impl Refused {
     }
 
     pub(super) fn media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_not_json", ErrorCode::INVALID_REQUEST.0, "content-type must be application/json")
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "body_not_json",
+            ErrorCode::INVALID_REQUEST.0,
+            "content-type must be application/json",
+        )
     }
 
     pub(super) fn unparsable() -> Self {
@@ -78,7 +83,8 @@ impl Refused {
     }
 
     pub(super) fn invalid(id: Option<&RawValue>) -> Self {
-        let mut refused = Self::new(StatusCode::BAD_REQUEST, "message_invalid", ErrorCode::INVALID_REQUEST.0, "the body is not one JSON-RPC 2.0 message");
+        let mut refused =
+            Self::new(StatusCode::BAD_REQUEST, "message_invalid", ErrorCode::INVALID_REQUEST.0, "the body is not one JSON-RPC 2.0 message");
         refused.id = id.map(|id| id.get().to_owned());
         refused
     }
@@ -104,7 +110,14 @@ impl Refused {
     /// The answer, told once to the log.
     pub(crate) fn reply(self, app: &App, request_id: &str) -> HttpResponse {
         let status = self.status.as_u16();
-        tracing::info!(event = "access.refused", request.id = request_id, reason = self.reason, status, "refused a request: {}", self.reason);
+        tracing::info!(
+            event = "access.refused",
+            request.id = request_id,
+            reason = self.reason,
+            status,
+            "refused a request: {}",
+            self.reason
+        );
         match self.guard {
             Some(refusal) if matches!(*refusal, Error::InsufficientScope { .. }) => step_up(app, &refusal, self.id),
             Some(refusal) => guard::reply(&app.guard, &refusal),
@@ -173,7 +186,8 @@ impl Wish {
 
 /// RFC 9110 §12.5.1, without the order of preferences: only `q=0` says no.
 pub(super) fn accepts(request: &HttpRequest, wanted: &str) -> bool {
-    let mut entries = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
+    let mut entries =
+        request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
     if entries.peek().is_none() {
         return true;
     }

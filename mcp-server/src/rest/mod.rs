@@ -58,7 +58,13 @@ pub(crate) async fn tools(request: HttpRequest, app: web::Data<App>, gate: web::
 }
 
 /// `POST /api/v1/tools/{name}` with the tool's arguments as a JSON object; answers with the tool's output.
-pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web::Path<String>, app: web::Data<App>, gate: web::Data<Gate>) -> HttpResponse {
+pub(crate) async fn call(
+    request: HttpRequest,
+    payload: web::Payload,
+    name: web::Path<String>,
+    app: web::Data<App>,
+    gate: web::Data<Gate>,
+) -> HttpResponse {
     behind_the_gate(&request, &app, &gate, Method::POST, async || {
         let caller = admitted(&request, &app).await?;
         let Some(kind) = Kind::named(&name) else {
@@ -67,7 +73,8 @@ pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web:
         caller.require(kind.needed())?;
         let arguments = arguments(payload).await?;
         let begun = Instant::now();
-        let call = Call { app: &app, caller: &caller, tool: kind.name(), arguments: &arguments, responses: None, state: None, context: None };
+        let call =
+            Call { app: &app, caller: &caller, tool: kind.name(), arguments: &arguments, responses: None, state: None, context: None };
         let outcome = kind.run(&call).await;
         told(kind, &caller, &outcome, begun);
         match outcome {
@@ -82,7 +89,12 @@ pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web:
 }
 
 /// `GET /api/v1/openapi.json`: says nothing that needs a token.
-pub(crate) async fn openapi(request: HttpRequest, app: web::Data<App>, gate: web::Data<Gate>, document: web::Data<OpenApi>) -> HttpResponse {
+pub(crate) async fn openapi(
+    request: HttpRequest,
+    app: web::Data<App>,
+    gate: web::Data<Gate>,
+    document: web::Data<OpenApi>,
+) -> HttpResponse {
     behind_the_gate(&request, &app, &gate, Method::GET, async || Ok(HttpResponse::Ok().insert_header(JSON).body(document.text()))).await
 }
 
@@ -160,7 +172,14 @@ fn status_of(reason: &str) -> StatusCode {
 fn refused(app: &App, refusal: Refusal, request_id: &str) -> HttpResponse {
     match refusal {
         Refusal::Guard(refusal) => {
-            tracing::info!(event = "access.refused", request.id = request_id, reason = refusal.reason(), status = refusal.status(), "refused a request: {}", refusal.reason());
+            tracing::info!(
+                event = "access.refused",
+                request.id = request_id,
+                reason = refusal.reason(),
+                status = refusal.status(),
+                "refused a request: {}",
+                refusal.reason()
+            );
             let mut response = guard::reply(&app.guard, &refusal);
             let status = response.status();
             let body = problem_text(status, refusal.code(), refusal.description(), request_id);
@@ -168,8 +187,16 @@ fn refused(app: &App, refusal: Refusal, request_id: &str) -> HttpResponse {
             response.set_body(actix_web::body::BoxBody::new(body))
         }
         Refusal::Problem(Problem { status, reason, detail }) => {
-            tracing::info!(event = "access.refused", request.id = request_id, reason, status = status.as_u16(), "refused a request: {reason}");
-            HttpResponse::build(status).insert_header((header::CONTENT_TYPE, PROBLEM)).body(problem_text(status, reason, &detail, request_id))
+            tracing::info!(
+                event = "access.refused",
+                request.id = request_id,
+                reason,
+                status = status.as_u16(),
+                "refused a request: {reason}"
+            );
+            HttpResponse::build(status)
+                .insert_header((header::CONTENT_TYPE, PROBLEM))
+                .body(problem_text(status, reason, &detail, request_id))
         }
     }
 }
@@ -178,5 +205,6 @@ const PROBLEM: &str = "application/problem+json";
 
 fn problem_text(status: StatusCode, reason: &str, detail: &str, request_id: &str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
-    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": reason, "detail": detail, "request_id": request_id }).to_string()
+    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": reason, "detail": detail, "request_id": request_id })
+        .to_string()
 }
