@@ -342,7 +342,7 @@ async fn pages_tell_no_third_party() {
     let stage = Stage::rise().await;
     let app = stage.public_app().await;
     let (page, _) = app.journey().until_page().await;
-    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     for tag in html::tags(&page.text()) {
         for attribute in ["src", "href", "srcset", "data", "poster"] {
             let value = tag.attribute(attribute);
@@ -351,7 +351,7 @@ async fn pages_tell_no_third_party() {
         }
     }
     let answer = app.journey().until_answer().await;
-    assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
 }
 
 /// WCAG 2.2 §2.1.1: the pages need no script: there is none.

@@ -123,7 +123,6 @@ fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::HttpRequest;
     use oauth_types::{ClientId, CodeVerifier, ResourceUri};
 
     use super::*;

@@ -192,7 +192,7 @@ mod tests {
     fn apply(row: &mut GrantRow, verdict: &Rotate, asked: &Rotation, now: Timestamp) {
         match verdict {
             Rotate::Next => {
-                row.previous_hash = row.refresh_hash.replace(asked.successor.hash.clone());
+                row.previous_hash = row.refresh_hash.replace(asked.successor.hash);
                 row.generation += 1;
                 row.rotated_at = Some(now);
                 row.answered_again = 0;
