@@ -221,7 +221,9 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test_file(&path) {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !is_test_file(path.strip_prefix(&base).expect("below src"))
+            {
                 let text = without_comments_and_tests(&fs::read_to_string(&path).expect("a source"));
                 let path = path.strip_prefix(&base).expect("below src").to_string_lossy().replace('\\', "/");
                 found.push(Source { path, text });
@@ -231,9 +233,10 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Files that exist only under `#[cfg(test)]`.
+/// Files and folders that exist only under `#[cfg(test)]`.
 fn is_test_file(path: &Path) -> bool {
-    matches!(path.file_name().and_then(|name| name.to_str()), Some("conformance.rs" | "tests.rs" | "testing.rs"))
+    let names = path.iter().filter_map(|name| name.to_str());
+    names.map(|name| name.trim_end_matches(".rs")).any(|name| matches!(name, "conformance" | "tests" | "testing"))
 }
 
 /// The code of a file: comments and string contents blanked, everything from the first test module on left out.

@@ -217,6 +217,25 @@ async fn another_site_cannot_press_the_button() {
     }
 }
 
+/// Fetch Metadata §2: under no-referrer Chromium says `Origin: null` with our own form, and `Sec-Fetch-Site: same-origin`, which no page can forge.
+#[actix_web::test]
+async fn our_own_form_counts_although_its_origin_is_hidden() {
+    let stage = Stage::rise().await;
+    let app = stage.public_app().await;
+    let mut journey = app.journey();
+    let (page, path) = journey.until_page().await;
+    let form = consent_form(&page);
+    let mut pairs = form.resting_values();
+    pairs.retain(|(name, _)| !login().iter().any(|(known, _)| known == name));
+    pairs.push(("decision".into(), "allow".into()));
+    pairs.extend(login().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let request = journey.browser().dressed("POST", action_of(&form, &path));
+    let request = request.header("origin", "null").header("sec-fetch-site", "same-origin").form(&pairs);
+    let answer = journey.browser().send(request).await;
+    let answer = journey.browser().agrees_until_the_end(answer, path).await;
+    Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
+}
+
 /// MCP 2025-11-25 Confused Deputy (FastMCP GHSA-rww4-4w9c-7733): a flow belongs to the browser that began it.
 #[actix_web::test]
 async fn a_flow_handed_to_another_browser_is_refused() {
