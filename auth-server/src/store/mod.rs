@@ -199,6 +199,11 @@ impl Pending {
         count
     }
 
+    /// The count changed by more than registrations: the next question reads it.
+    fn forget(&self) {
+        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn one_more(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
