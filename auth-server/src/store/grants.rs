@@ -31,7 +31,7 @@ pub enum EndReason {
     /// The person signed out at the provider.
     SignedOut,
 }
-named!(EndReason {
+named!(pub EndReason {
     RevokedByClient = "revoked_by_client",
     RevokedByPerson = "revoked_by_person",
     RevokedByOperator = "revoked_by_operator",
