@@ -91,6 +91,11 @@ impl Server {
         self.app.guard.ready()
     }
 
+    /// Ends every open event stream, so that a server which waits for its requests can stop. Clients resume where they were.
+    pub fn end_streams(&self) {
+        self.endpoint.stop();
+    }
+
     /// Ends the open streams and writes down what is only in memory. Sessions are found again by the next start.
     pub async fn shutdown(&self) {
         self.endpoint.stop();

@@ -27,8 +27,13 @@ async fn main() -> ExitCode {
 
 /// Our own story at info; of the libraries only what somebody should look at.
 fn log() {
-    let quiet = Targets::new().with_default(LevelFilter::WARN).with_targets([("mcp_server", LevelFilter::INFO), ("bearer_guard", LevelFilter::INFO)]);
-    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().json().flatten_event(true)).with(quiet).init();
+    let quiet = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_targets([("mcp_server", LevelFilter::INFO), ("bearer_guard", LevelFilter::INFO)]);
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).json().flatten_event(true))
+        .with(quiet)
+        .init();
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {

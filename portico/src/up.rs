@@ -19,6 +19,7 @@ use auth_server::{
 };
 use bearer_guard::EndedFeed;
 use oauth_types::ClientSecret;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     environment::{self, Place, text},
@@ -90,11 +91,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), String> {
     let server = app.serve_with(listener, mcp.configure()).map_err(|cause| format!("cannot serve: {cause}"))?;
     let background = app.start();
     screen::say(&welcome::text(app.config(), &arguments.documents, &account, arguments.conformance_fixtures, started.elapsed()));
-    let ended = server.await.map_err(|cause| format!("the server stopped: {cause}"));
+    let mut server = std::pin::pin!(server);
+    // The server waits for every request in flight, and an event stream is one that never ends by itself: streams must go first.
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = asked_to_stop() => {
+            mcp.end_streams();
+            server.await
+        }
+    };
+    let ended = ended.map_err(|cause| format!("the server stopped: {cause}"));
     mcp.shutdown().await;
     background.stop().await;
     app.close().await;
     ended
+}
+
+/// The signals on which the server itself stops as well. Where they cannot be heard, the server still hears them.
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// Opens the authorization server on its database, brought to this version's schema.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::closing::Tally;
-use crate::server::House;
+use crate::server::{House, stopped};
 use crate::{Result, cache, e2e, setup};
 
 /// The suite takes about half a minute; each of its three runs has a limit of its own.
@@ -21,7 +21,7 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
         .env("PORTICO_SUITE", &parts.suite)
         .env("PORTICO_SUITE_NODE", &parts.suite_node)
         .env("PORTICO_RESULTS", cache::subfolder("conformance-results")?);
-    let tally = e2e::script("conformance suite", &mut suite, &house, &parts, LIMIT)?;
-    portico.stop()?;
+    let mut tally = e2e::script("conformance suite", &mut suite, &house, &parts, LIMIT)?;
+    tally.add(stopped(portico));
     Ok(tally)
 }

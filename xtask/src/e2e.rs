@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::closing::{Tally, say};
 use crate::run::step;
-use crate::server::House;
+use crate::server::{House, stopped};
 use crate::{Result, setup, workspace};
 
 /// Seven journeys of at most two minutes.
@@ -19,8 +19,8 @@ pub(crate) fn run(binary: &Path, journeys: &[String]) -> Result<Tally> {
     let portico = house.open()?;
     let mut clients = Command::new("node");
     clients.arg("tests/e2e/run.mjs").args(journeys).env("PORTICO_PYTHON_1", &parts.pythons[0]).env("PORTICO_PYTHON_2", &parts.pythons[1]);
-    let tally = script("real clients", &mut clients, &house, &parts, LIMIT)?;
-    portico.stop()?;
+    let mut tally = script("real clients", &mut clients, &house, &parts, LIMIT)?;
+    tally.add(stopped(portico));
     Ok(tally)
 }
 

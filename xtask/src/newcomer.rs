@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::closing::{Tally, say};
-use crate::server::House;
+use crate::server::{House, stopped};
 use crate::{Result, e2e, setup};
 
 /// What issue 3 promises.
@@ -32,6 +32,6 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
     ));
     tally.add(Tally::of(elapsed < PROMISED));
     tally.add(Tally::of(portico.ready_after < START_PROMISED));
-    portico.stop()?;
+    tally.add(stopped(portico));
     Ok(tally)
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::closing::{Tally, say};
-use crate::server::House;
+use crate::server::{House, stopped};
 use crate::{Result, cache, e2e, setup};
 
 /// A few dozen page visits.
@@ -18,8 +18,8 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
     let screenshots = cache::subfolder("screenshots")?;
     let mut pages = Command::new("node");
     pages.arg("tests/browser/run.mjs").env("PORTICO_SCREENSHOTS", &screenshots);
-    let tally = e2e::script("browser", &mut pages, &house, &parts, LIMIT)?;
+    let mut tally = e2e::script("browser", &mut pages, &house, &parts, LIMIT)?;
     say(&format!("  screenshots: {}", screenshots.display()));
-    portico.stop()?;
+    tally.add(stopped(portico));
     Ok(tally)
 }

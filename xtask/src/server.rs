@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::closing::{Tally, say};
 use crate::wire::{Ask, Connection};
 use crate::{Result, machine, random, run, workspace};
 
@@ -174,6 +175,16 @@ impl Portico {
         }
         Err(format!("portico did not stop within {} s of SIGTERM", STOP_LIMIT.as_secs()).into())
     }
+}
+
+/// Stops a server that has done its work; that it ends when asked is a test of its own.
+pub(crate) fn stopped(portico: Portico) -> Tally {
+    let outcome = portico.stop();
+    match &outcome {
+        Ok(()) => say("  ok the server stops when asked"),
+        Err(error) => say(&format!("  not ok the server stops when asked: {error}")),
+    }
+    Tally::of(outcome.is_ok())
 }
 
 impl Drop for Portico {

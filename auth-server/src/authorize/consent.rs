@@ -65,6 +65,16 @@ pub(crate) async fn post(
     Ok(answer(&app, &mut visit, kept, form).await?)
 }
 
+impl Kept {
+    /// Will this sign-in do, or does the client want a newer one? Who is asked to confirm has just signed in for this flow.
+    fn may_be_answered_by(&self, app: &App, signed: &Signed) -> bool {
+        match self {
+            Self::AwaitingConfirmation(stage) if stage.subject == signed.row.subject => true,
+            _ => self.journey().is_some_and(|journey| next::suits(app, &journey.asked, signed)),
+        }
+    }
+}
+
 /// Shows what a flow waits for.
 pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: Showing) -> Result<HttpResponse, AsPage> {
     let visit = Visit::of(app, request).await?;
@@ -86,8 +96,8 @@ fn flow_id(text: &str) -> Result<FlowId, Error> {
 struct Answer {
     decision: Decision,
     csrf_token: String,
-    /// Name and password, from a page that showed their fields.
-    sign_in: Option<(String, String)>,
+    username: String,
+    password: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,8 +117,7 @@ impl Answer {
             _ => return Err(Error::InvalidRequest(RequestFault::MissingParameter("decision"))),
         };
         let text = |name| form.get(name).unwrap_or_default().to_owned();
-        let sign_in = form.iter().any(|(name, _)| name == "password").then(|| (text("username"), text("password")));
-        Ok(Self { decision, csrf_token: text("csrf_token"), sign_in })
+        Ok(Self { decision, csrf_token: text("csrf_token"), username: text("username"), password: text("password") })
     }
 }
 
@@ -120,36 +129,49 @@ fn purpose(flow: &FlowId, signed: Option<&Signed>) -> String {
     }
 }
 
+/// Which page a form came from; its token tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Page {
+    /// One that named the account that is signed in.
+    OfAccount,
+    /// One that asked for name and password.
+    OfStranger,
+}
+
+/// The page that this form came from. Another sign-in since a page named its account makes that page's token worthless.
+fn page_of(visit: &Visit<'_>, flow: &FlowId, token: &str) -> Result<Page, Error> {
+    let proves = |signed| visit.browser.proves(&purpose(flow, signed), token);
+    if visit.signed.as_ref().is_some_and(|signed| proves(Some(signed))) {
+        return Ok(Page::OfAccount);
+    }
+    if proves(None) { Ok(Page::OfStranger) } else { Err(Error::InvalidRequest(RequestFault::CsrfMismatch)) }
+}
+
 /// Takes a decision. Nothing is changed before browser, token and origin are proven.
 async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> Result<HttpResponse, Error> {
-    // The account that the page showed, if it showed one: another sign-in since then makes the token worthless.
-    let shown = if form.sign_in.is_some() { None } else { visit.signed.as_ref() };
-    if !visit.browser.proves(&purpose(kept.id(), shown), &form.csrf_token) {
-        return Err(Error::InvalidRequest(RequestFault::CsrfMismatch));
-    }
+    let flow_unknown = || Error::InvalidRequest(RequestFault::FlowUnknown);
+    let page = page_of(visit, kept.id(), &form.csrf_token)?;
     if let Kept::Answered(answered) = &kept {
         return next::where_it_went(app, answered);
     }
     if form.decision == Decision::Deny {
-        let Some(journey) = kept.waiting() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
-        return next::next(app, visit, journey.refused(Error::AccessDenied(Refusal::ByPerson))).await;
+        let refused = kept.waiting().ok_or_else(flow_unknown)?.refused(Error::AccessDenied(Refusal::ByPerson));
+        return next::next(app, visit, refused).await;
     }
-    let just_signed_in = form.sign_in.is_some();
     let mut cookie = None;
-    if let Some((username, password)) = &form.sign_in {
-        match login::sign_in(app, visit, Presented { username, password }).await? {
+    if page == Page::OfStranger {
+        match login::sign_in(app, visit, Presented { username: &form.username, password: &form.password }).await? {
             SignIn::Done(fresh) => cookie = Some(fresh),
-            SignIn::Wrong => return try_again(app, visit, kept, username, None).await,
-            SignIn::Slow(wait) => return try_again(app, visit, kept, username, Some(wait)).await,
+            SignIn::Wrong => return try_again(app, visit, kept, &form.username, None).await,
+            SignIn::Slow(wait) => return try_again(app, visit, kept, &form.username, Some(wait)).await,
         }
     }
-    let Some(signed) = visit.signed.clone() else { return Err(Error::InvalidRequest(RequestFault::CsrfMismatch)) };
-    let journey = kept.journey().ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
-    if !next::suits(app, &journey.asked, journey.began_at, &signed) {
-        // A page that was left open until the sign-in was too old for this client: the next page asks for it.
-        return Ok(Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await?);
+    let signed = visit.signed.clone().ok_or(Error::InvalidRequest(RequestFault::CsrfMismatch))?;
+    if page == Page::OfAccount && !kept.may_be_answered_by(app, &signed) {
+        // A page that was left open until its sign-in was too old for this client: the next page asks for a new one.
+        return Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await;
     }
-    let flow = next::allowed(app, &signed, kept, just_signed_in).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
+    let flow = next::allowed(app, &signed, kept, page == Page::OfStranger).ok_or_else(flow_unknown)?;
     let response = next::next(app, visit, flow).await?;
     Ok(browser::with_cookie(response, cookie))
 }
@@ -205,7 +227,7 @@ impl<'a> Question<'a> {
         let Some(journey) = self.kept.journey() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         let asked = &journey.asked;
         let client = client::resolve(&self.app.store, &asked.client_id).await?;
-        let signed = self.whom_to_ask(journey);
+        let signed = self.whom_to_ask();
         let (asking, scope) = self.what_to_ask(signed, journey);
         let resource_name = self.app.config.resource(&asked.resource).map_or(asked.resource.as_str(), |resource| &resource.name);
         let redirect_uri = asked.return_to.redirect_uri();
@@ -234,9 +256,9 @@ impl<'a> Question<'a> {
     }
 
     /// The account that is asked, if the one that is signed in will do.
-    fn whom_to_ask(&self, journey: &Journey) -> Option<&Signed> {
+    fn whom_to_ask(&self) -> Option<&Signed> {
         let signed = self.visit.signed.as_ref().filter(|_| self.showing == Showing::Question)?;
-        next::suits(self.app, &journey.asked, journey.began_at, signed).then_some(signed)
+        self.kept.may_be_answered_by(self.app, signed).then_some(signed)
     }
 
     /// What the page shows is what an "allow" on it grants.

@@ -62,3 +62,6 @@ pub(crate) async fn ask(app: web::Data<App>, request: HttpRequest, parameters: F
     };
     Ok(next::next(&app, &visit, flow).await?)
 }
+
+#[cfg(test)]
+mod tests;

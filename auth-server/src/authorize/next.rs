@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, RequestFault, Scope, TargetFault, Timestamp};
+use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, Refusal, RequestFault, Scope, TargetFault};
 
 use super::{
     Visit,
@@ -32,7 +32,7 @@ const SECOND_CLICK_WAIT: Duration = Duration::from_millis(50);
 /// A request was read: is it answered from memory, refused, or asked of a person?
 pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
     let prompt = asked.asked.prompt;
-    let Some(signed) = visit.signed.as_ref().filter(|signed| suits(app, &asked.asked, asked.began_at, signed)) else {
+    let Some(signed) = visit.signed.as_ref().filter(|signed| suits(app, &asked.asked, signed)) else {
         return if prompt.none { Ok(asked.refused(Error::LoginRequired)) } else { ask(app, visit, asked).await };
     };
     let client = client::resolve(&app.store, &asked.asked.client_id).await?;
@@ -86,12 +86,10 @@ pub(super) fn allowed(app: &App, signed: &Signed, kept: Kept, just_signed_in: bo
     }
 }
 
-/// Does this sign-in satisfy what the client asks of it? OpenID Connect Core §3.1.2.1: `prompt=login`, `max_age`.
-pub(super) fn suits(app: &App, asked: &AuthorizationRequest, began_at: Timestamp, signed: &Signed) -> bool {
-    let since = signed.row.auth_time;
-    let fresh = !asked.prompt.login || since >= began_at;
-    let young = asked.max_age.is_none_or(|age| app.clock.now() <= since + age || since >= began_at);
-    fresh && young
+/// Does this sign-in satisfy what the client asks of it? OpenID Connect Core §3.1.2.1: `prompt=login`, `max_age`. A sign-in on the
+/// flow's own page always does.
+pub(super) fn suits(app: &App, asked: &AuthorizationRequest, signed: &Signed) -> bool {
+    !asked.prompt.login && asked.max_age.is_none_or(|age| app.clock.now() <= signed.row.auth_time + age)
 }
 
 /// What the rules let this person give to this client.
@@ -133,9 +131,9 @@ async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &Auth
 async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
     let Approved { asked, by, scope, kept } = approved;
     if let Some(journey) = &kept
-        && flow::take(app, &journey.id).await?.is_none()
+        && let Some(response) = answered_before(app, visit, &journey.id).await?
     {
-        return second_click(app, visit, &journey.id).await;
+        return Ok(response);
     }
     let issuer = &app.config.issuer;
     let code = match grant(app, visit.request, &asked, &by, &scope).await {
@@ -203,15 +201,32 @@ async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: S
 async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<HttpResponse, Error> {
     let RefusedFlow { return_to, error, kept } = refused;
     if let Some(journey) = &kept
-        && flow::take(app, &journey.id).await?.is_none()
+        && let Some(response) = answered_before(app, visit, &journey.id).await?
     {
-        return second_click(app, visit, &journey.id).await;
+        return Ok(response);
+    }
+    if let (Some(journey), Error::AccessDenied(Refusal::ByPerson)) = (&kept, &error) {
+        let event = audit::about_client("consent.denied", &journey.asked.client_id, app.clock.now(), audit::trail(visit.request));
+        app.store.audit(event).await?;
     }
     let response = respond::refuse(visit.request, &return_to, &error, &app.config.issuer);
     if let (Some(journey), Some(location)) = (kept, respond::location_in(&response)) {
         leave_answer(app, journey, location).await;
     }
     Ok(response)
+}
+
+/// Takes the flow, so that one answer counts. If another click was first, where that one went.
+async fn answered_before(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<Option<HttpResponse>, Error> {
+    match flow::take(app, id).await? {
+        None => second_click(app, visit, id).await.map(Some),
+        // The first click was answered after this one had read the flow: its answer is put back, and no second one made.
+        Some(answered @ Kept::Answered(_)) => {
+            flow::keep(app, &answered).await?;
+            second_click(app, visit, id).await.map(Some)
+        }
+        Some(_) => Ok(None),
+    }
 }
 
 /// Leaves the answer for a second click, sealed: it holds a code, and codes are kept only as hashes.

@@ -1,7 +1,7 @@
 //! Headers that protect a person's browser.
 //!
-//! Pages load nothing but our own style sheet and cannot be framed (attack 7), say nothing in `Referer` (attack 56) and are never
-//! stored. JSON answers need only `nosniff`. HSTS is sent over https alone, and never for loopback names, where it would break
+//! Pages load nothing but our own style sheet and cannot be framed (attack 7), say nothing in `Referer` (attack 56)
+//! and are never stored. JSON answers need only `nosniff`. HSTS is sent over https alone, and never for loopback names, where it would break
 //! every other program of the machine.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,6 +9,7 @@ use oauth_types::{RedirectKind, RedirectUri};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
+/// Nothing leaves at all. Under it browsers send `Origin: null` with our own forms (Fetch §3.2); `csrf.rs` knows.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -17,7 +18,6 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static("camera=(), geolocatio
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Nothing but our own style sheet, images and forms; no script at all.
@@ -40,7 +40,8 @@ pub(super) fn on_pages(headers: &mut HeaderMap) {
     headers.insert(header::X_FRAME_OPTIONS, DENY);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
-    headers.insert(COOP, SAME_ORIGIN);
+    // No Cross-Origin-Opener-Policy: web clients open us in a window of their own and wait for its word. The policy would cut them off
+    // for good, also after the redirect back to them.
     headers.insert(CORP, SAME_ORIGIN);
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);

@@ -134,6 +134,8 @@ fn warning(ask: &Ask<'_>, client: &str, words: Words<'_>) -> Option<String> {
 pub(crate) struct ScopeLine {
     pub(crate) kind: ScopeKind,
     pub(crate) text: String,
+    /// The word itself, for who knows it.
+    pub(crate) token: String,
 }
 
 /// What a permission does to things.
@@ -178,8 +180,8 @@ impl ScopeKind {
 impl ScopeLine {
     fn told(token: &str, words: Words<'_>) -> Self {
         let key = format!("scope-{}", token.replace(':', "-"));
-        let known = words.say_if_known(&key).unwrap_or_else(|| words.say_with("scope-unknown", &[("scope", token)]));
-        Self { kind: ScopeKind::of(token), text: known }
+        let known = words.say_if_known(&key).unwrap_or_else(|| words.say("scope-unknown"));
+        Self { kind: ScopeKind::of(token), text: known, token: token.to_owned() }
     }
 }
 
