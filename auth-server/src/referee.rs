@@ -144,3 +144,44 @@ fn refusal(kind: Option<AccessTokenErrorType>) -> Error {
         Some(AccessTokenErrorType::InvalidRequest) | None => off_the_path(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use oauth_types::{RedirectUri, Scope};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A grant that the machine cannot read would be answered with 500 at its redemption: too late for anybody.
+    #[test]
+    fn every_kind_of_redirect_that_we_accept_can_be_shown_to_the_machine() {
+        let kinds = [
+            "https://app.example/cb",
+            "https://app.example",
+            "https://app.example:8443/cb?x=1&y=%20",
+            "http://127.0.0.1:3118/callback",
+            "http://[::1]:3118/callback",
+            "http://localhost/callback",
+            "cursor://anysphere.cursor-retrieval/oauth/user-demo/callback",
+            "com.example.app:/cb",
+            "com.example.app://cb",
+        ];
+        for uri in kinds {
+            let uri = RedirectUri::parse(uri).unwrap_or_else(|fault| panic!("{uri}: {}", fault.reason()));
+            assert!(grant_of("app", "mcp:read", Some(uri.as_str())).is_ok(), "{uri}");
+        }
+    }
+
+    proptest! {
+        /// RFC 6749 §3.3: the two read a scope alike, or the machine's word on it would be worth nothing.
+        #[test]
+        fn the_machine_reads_a_scope_as_we_do(text in "[ -~]{0,80}") {
+            if let Ok(scope) = Scope::parse(&text) {
+                let shown = grant_of("app", scope.as_str(), None).unwrap().scope;
+                prop_assert_eq!(shown.iter().collect::<BTreeSet<_>>(), scope.iter().collect::<BTreeSet<_>>());
+            }
+        }
+    }
+}

@@ -64,7 +64,7 @@ async fn end_token(app: &App, client: &AuthenticatedClient, token: &str, request
     }
     let ending = Ending::token(&claims, EndReason::RevokedByClient, app.clock.now());
     app.store.end(ending.by(audit::trail(request))).await?;
-    tell(request, "token.ended", client, claims.grant_id.clone());
+    tell(request, "token.revoked", client, claims.grant_id.clone());
     Ok(())
 }
 

@@ -9,7 +9,7 @@ mod sink;
 
 use std::{io::IsTerminal as _, panic};
 
-use tracing::{Level, error};
+use tracing::error;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     fmt,
@@ -96,15 +96,15 @@ fn report_panic(panic: &panic::PanicHookInfo<'_>) {
     error!(event = "process.panicked", location, "panicked: {words}");
 }
 
-/// For tests of this crate: is this level on for this target?
-#[cfg(test)]
-fn is_on(text: &str, target: &str, level: Level) -> bool {
-    levels(text).unwrap().would_enable(target, &level)
-}
-
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
+
+    fn is_on(text: &str, target: &str, level: Level) -> bool {
+        levels(text).unwrap().would_enable(target, &level)
+    }
 
     #[test]
     fn a_bare_level_is_about_our_crates() {

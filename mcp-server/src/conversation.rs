@@ -97,7 +97,9 @@ impl<'a> Conversation<'a> {
         let declared = self.context.client_capabilities().unwrap_or_default();
         match question {
             InputRequest::CreateMessage(_) if declared.sampling.is_none() => Some(ClientCapabilities::builder().enable_sampling().build()),
-            InputRequest::Elicitation(_) if declared.elicitation.is_none() => Some(ClientCapabilities::builder().enable_elicitation().build()),
+            InputRequest::Elicitation(_) if declared.elicitation.is_none() => {
+                Some(ClientCapabilities::builder().enable_elicitation().build())
+            }
             InputRequest::ListRoots(_) if declared.roots.is_none() => Some(ClientCapabilities::builder().enable_roots().build()),
             _ => None,
         }

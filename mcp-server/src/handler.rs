@@ -16,7 +16,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::conversation::Conversation;
 use crate::documents::{Change, Reader};
+use crate::mount::Reference;
 use crate::sessions::Settings;
 use crate::tools::{Answer, Call, Fault, Kind, SECURITY_SCHEMES};
 use crate::{prompts, resources};
@@ -98,12 +100,18 @@ impl Handler {
 /// Who stands behind this request: put there by the mount, from the verified token.
 pub(crate) fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
     let parts = context.extensions.get::<http::request::Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Caller>()).cloned().ok_or_else(|| ErrorData::internal_error("the request lost its caller", None))
+    parts
+        .and_then(|parts| parts.extensions.get::<Caller>())
+        .cloned()
+        .ok_or_else(|| ErrorData::internal_error("the request lost its caller", None))
 }
 
 /// Reading needs the reading scope, whatever is read.
 fn reader(context: &RequestContext<RoleServer>) -> Result<Reader, ErrorData> {
-    Ok(Reader::person(caller(context)?.subject()))
+    let caller = caller(context)?;
+    // The mount asked already; see `call_tool`.
+    caller.require(Kind::Search.needed()).map_err(|refusal| ErrorData::invalid_request(refusal.description(), None))?;
+    Ok(Reader::person(caller.subject()))
 }
 
 impl ServerHandler for Handler {
@@ -125,7 +133,12 @@ impl ServerHandler for Handler {
 
     /// The revisions that are really answered, oldest first. 2024-11-05 had another transport.
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        Cow::Owned(vec![ProtocolVersion::V_2025_03_26, ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28])
+        Cow::Owned(vec![
+            ProtocolVersion::V_2025_03_26,
+            ProtocolVersion::V_2025_06_18,
+            ProtocolVersion::V_2025_11_25,
+            ProtocolVersion::V_2026_07_28,
+        ])
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -136,7 +149,7 @@ impl ServerHandler for Handler {
     }
 
     /// Known methods with parameters that do not fit arrive here too: the SDK could not read them as what they say.
-    async fn on_custom_request(&self, request: CustomRequest, _context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
         const KNOWN: [&str; 10] = [
             "tools/call",
             "tools/list",
@@ -149,13 +162,18 @@ impl ServerHandler for Handler {
             "logging/setLevel",
             "subscriptions/listen",
         ];
-        if KNOWN.contains(&request.method.as_str()) {
+        let is_removed = request.method == "logging/setLevel" && Conversation::of(&context).is_stateless_era();
+        if KNOWN.contains(&request.method.as_str()) && !is_removed {
             return Err(ErrorData::invalid_params("params do not fit the method", None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "method not found", None))
     }
 
-    async fn list_tools(&self, _request: Option<PaginatedRequestParams>, _context: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
         let mut tools: Vec<Tool> = Kind::ALL.into_iter().map(|kind| kind.tool().clone()).collect();
         if let Some(fixtures) = &self.app.fixtures {
             tools.extend(fixtures.tools());
@@ -167,7 +185,11 @@ impl ServerHandler for Handler {
         Kind::named(name).map(|kind| kind.tool().clone()).or_else(|| self.app.fixtures.as_ref()?.tool(name))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, mut context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        mut context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context)?;
         let Some(kind) = Kind::named(&request.name) else {
             return match &self.app.fixtures {
@@ -192,16 +214,24 @@ impl ServerHandler for Handler {
             Ok(()) => kind.run(&call).await,
             Err(refusal) => return Ok(refused(&self.app.guard.challenge(Some(&refusal)), &refusal).into()),
         };
-        told(kind, &caller, &outcome, begun);
+        let parts = context.extensions.get::<http::request::Parts>();
+        let reference = parts.and_then(|parts| parts.extensions.get::<Reference>()).map_or("", |reference| &reference.0);
+        told(kind, &caller, reference, &outcome, begun);
         match outcome {
             Ok(Answer::Done(output)) => Ok(CallToolResult::structured(output).into()),
             Ok(Answer::NeedsInput(round)) => Ok(round.into()),
-            Err(Fault::Arguments(sentence) | Fault::Failed { sentence, .. }) => Ok(CallToolResult::error(vec![ContentBlock::text(sentence)]).into()),
+            Err(Fault::Arguments(sentence) | Fault::Failed { sentence, .. }) => {
+                Ok(CallToolResult::error(vec![ContentBlock::text(sentence)]).into())
+            }
             Err(Fault::Protocol { error, .. }) => Err(error),
         }
     }
 
-    async fn list_resources(&self, request: Option<PaginatedRequestParams>, context: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
         resources::list(&self.app, request.and_then(|page| page.cursor), &reader(&context)?).await
     }
 
@@ -213,7 +243,11 @@ impl ServerHandler for Handler {
         Ok(resources::templates(&self.app))
     }
 
-    async fn read_resource(&self, request: ReadResourceRequestParams, context: RequestContext<RoleServer>) -> Result<ReadResourceResponse, ErrorData> {
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
         resources::read(&self.app, &request.uri, &reader(&context)?).await.map(Into::into)
     }
 
@@ -247,11 +281,19 @@ impl ServerHandler for Handler {
         resources::listen(&self.app, &subscription, &reader(subscription.request_context())?).await
     }
 
-    async fn list_prompts(&self, _request: Option<PaginatedRequestParams>, _context: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
         Ok(prompts::list(&self.app))
     }
 
-    async fn get_prompt(&self, request: GetPromptRequestParams, context: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
         prompts::get(&self.app, request, &reader(&context)?).await
     }
 
@@ -259,7 +301,11 @@ impl ServerHandler for Handler {
         prompts::complete(&self.app, &request, &reader(&context)?).await
     }
 
-    async fn set_level(&self, request: SetLevelRequestParams, _context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    /// 2026-07-28 has no sessions to keep a level in; each request says what it wants to hear.
+    async fn set_level(&self, request: SetLevelRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        if Conversation::of(&context).is_stateless_era() {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
         self.settings.set_log_level(request.level);
         Ok(())
     }
@@ -273,7 +319,7 @@ pub(crate) fn refused(challenge: &str, refusal: &Error) -> CallToolResult {
 }
 
 /// `tool.called`: who, through which client, which tool, how long, how it ended. Never what.
-pub(crate) fn told(kind: Kind, caller: &Caller, outcome: &Result<Answer, Fault>, begun: Instant) {
+pub(crate) fn told(kind: Kind, caller: &Caller, request_id: &str, outcome: &Result<Answer, Fault>, begun: Instant) {
     let outcome = match outcome {
         Ok(Answer::Done(_)) => "done",
         Ok(Answer::NeedsInput(_)) => "input_required",
@@ -282,6 +328,7 @@ pub(crate) fn told(kind: Kind, caller: &Caller, outcome: &Result<Answer, Fault>,
     let duration_ms = u64::try_from(begun.elapsed().as_micros()).map_or(f64::MAX, |micros| micros as f64 / 1000.0);
     tracing::info!(
         event = "tool.called",
+        request.id = request_id,
         tool = kind.name(),
         client.id = caller.client_id(),
         subject.id = caller.subject(),

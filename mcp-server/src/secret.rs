@@ -58,9 +58,7 @@ impl Seal {
 
     /// Whether `signature` is ours over `text`, compared in constant time.
     pub(crate) fn recognises(&self, text: &str, signature: &str) -> bool {
-        URL_SAFE_NO_PAD
-            .decode(signature)
-            .is_ok_and(|bytes| hmac::verify(&self.0, text.as_bytes(), &bytes).is_ok())
+        URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| hmac::verify(&self.0, text.as_bytes(), &bytes).is_ok())
     }
 }
 
@@ -78,10 +76,7 @@ impl Seals {
         let master = match std::fs::read(&path) {
             Ok(bytes) if bytes.len() == KEY_BYTES => bytes,
             Ok(_) => {
-                return Err(OpenError::state(
-                    &path,
-                    std::io::Error::other("the key file does not hold 32 bytes"),
-                ));
+                return Err(OpenError::state(&path, std::io::Error::other("the key file does not hold 32 bytes")));
             }
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
                 create(&path).map_err(|source| OpenError::state(&path, source))?
@@ -116,15 +111,19 @@ fn create(path: &Path) -> std::io::Result<Vec<u8>> {
 /// `N` bytes from the operating system's generator.
 pub(crate) fn fresh<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the operating system's random generator answers; without it nothing here is safe to run");
+    SystemRandom::new().fill(&mut bytes).expect("the operating system's random generator answers; without it nothing here is safe to run");
     bytes
 }
 
 /// An unguessable name of 192 random bits in base64url: session ids.
 pub(crate) fn fresh_name() -> String {
     URL_SAFE_NO_PAD.encode(fresh::<24>())
+}
+
+/// The reference of one request, as the whole of Portico writes it: ten letters that a person can read out.
+pub(crate) fn fresh_reference() -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    fresh::<10>().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).iter().collect()
 }
 
 #[cfg(test)]

@@ -19,8 +19,11 @@ use crate::Config;
 /// Serves the documents of a folder as MCP tools, resources and prompts, to callers with a token of the issuer whose
 /// audience is this server. Settings come from the file, then the environment, then these flags; the last word wins.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Example:\n  mcp-server --issuer https://auth.example --resource https://mcp.example/mcp --documents handbook/\n\n\
-The file has the same names with underscores:\n  issuer = \"https://auth.example\"\n  resource = \"https://mcp.example/mcp\"\n  documents = \"handbook\"")]
+#[command(
+    version,
+    after_help = "Example:\n  mcp-server --issuer https://auth.example --resource https://mcp.example/mcp --documents handbook/\n\n\
+The file has the same names with underscores:\n  issuer = \"https://auth.example\"\n  resource = \"https://mcp.example/mcp\"\n  documents = \"handbook\""
+)]
 pub struct Flags {
     /// A TOML file with these settings (underscores instead of hyphens)
     #[arg(long, env = "MCP_SERVER_CONFIG", value_name = "FILE")]
@@ -143,9 +146,11 @@ impl Settings {
         let ended = self.ended()?;
         let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8081)));
         let issuer = self.issuer.ok_or(SettingsError::Missing("issuer"))?;
-        let issuer = IssuerUrl::parse(&issuer).map_err(|_| SettingsError::Unusable("issuer", "an https origin without path is needed".into()))?;
+        let issuer =
+            IssuerUrl::parse(&issuer).map_err(|_| SettingsError::Unusable("issuer", "an https origin without path is needed".into()))?;
         let resource = self.resource.ok_or(SettingsError::Missing("resource"))?;
-        let resource = ResourceUri::parse(&resource).map_err(|_| SettingsError::Unusable("resource", "an absolute URL without fragment is needed".into()))?;
+        let resource = ResourceUri::parse(&resource)
+            .map_err(|_| SettingsError::Unusable("resource", "an absolute URL without fragment is needed".into()))?;
         if resource.path() != "/mcp" {
             return Err(SettingsError::Unusable("resource", "this server answers at the path /mcp".into()));
         }

@@ -152,6 +152,7 @@ await rule('cookies are closed to scripts and to other sites', {}, async ({ page
   }
 });
 
+await popupReportsHome();
 await frameIsRefused();
 await browser.close();
 process.exitCode = failed === 0 ? 0 : 1;
@@ -164,6 +165,42 @@ async function tabTo(page, selector) {
     await page.keyboard.press('Tab');
   }
   throw new Error(`${selector} is not reached by Tab`);
+}
+
+/** A web client opens the page in a window of its own; the window must still know who opened it when it comes back. */
+async function popupReportsHome() {
+  const sentence = 'a client that opened a window hears from it';
+  const back = '<!doctype html><title>Back</title><script>window.opener.postMessage(location.search, location.origin)</script>';
+  const opener = `<!doctype html><title>Client</title><a id="go" target="signin" rel="opener">Sign in</a>
+    <script>addEventListener('message', (event) => { document.title = event.data; })</script>`;
+  const client = http.createServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end(request.url.startsWith('/callback') ? back : opener);
+  });
+  await new Promise((resolve) => { client.listen(0, '127.0.0.1', resolve); });
+  const home = `http://127.0.0.1:${client.address().port}`;
+  const { context, page, violations } = await freshPerson(browser);
+  try {
+    const redirectUri = `${home}/callback`;
+    const { client_id: clientId } = await register(metadata, CLIENT_NAME, redirectUri);
+    const { url, state } = authorization(metadata, { clientId, redirectUri, resource });
+    await page.goto(home);
+    await page.evaluate((address) => { document.getElementById('go').href = address; }, url);
+    const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#go')]);
+    await popup.locator('input[name="username"]').fill(username);
+    await popup.locator('input[name="password"]').fill(password);
+    await popup.locator('button[name="decision"][value="allow"]').click();
+    await page.waitForFunction((wanted) => document.title.includes(wanted), `state=${state}`);
+    assert.match(await page.title(), /code=/);
+    assert.deepEqual(violations, []);
+    console.log(`ok ${sentence}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`not ok ${sentence}: ${error.message}`);
+  } finally {
+    await context.close();
+    client.close();
+  }
 }
 
 /** A stranger's page frames the consent page: Chromium must show nothing of it. This rule wants the complaint. */

@@ -153,7 +153,7 @@ async fn unused_clients_are_kept_up_to_a_number() {
     assert!(matches!(answer.status, 429 | 503) && answer.header("retry-after").is_some(), "{}", expect::told(&answer));
 }
 
-/// RFC 7591 §5: a client that was used is no longer pending, so it makes room.
+/// RFC 7591 §5: a client that was used is no longer pending, so it makes room (the count is read again at the next purge).
 #[actix_web::test]
 async fn a_used_client_is_not_counted_as_pending() {
     let stage = Stage::with("registration.pending_max", "3").rise().await;

@@ -54,10 +54,11 @@ async fn a_wrong_secret_is_refused() {
 #[actix_web::test]
 async fn only_who_used_basic_is_challenged_with_basic() {
     let stage = Stage::rise().await;
-    let by_header = stage.stranger().post("/token", &[("grant_type", "refresh_token")]).basic("nobody", "x").await;
+    let by_header = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")]).basic("nobody", "x").await;
     expect::refused(&by_header, "invalid_client", "client_unknown");
     assert!(by_header.header_or_empty("www-authenticate").starts_with("Basic realm="), "{}", expect::told(&by_header));
-    let by_body = stage.stranger().post("/token", &[("grant_type", "refresh_token"), ("client_id", "nobody")]).await;
+    let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "nobody")];
+    let by_body = stage.stranger().post("/token", &pairs).await;
     expect::refused(&by_body, "invalid_client", "client_unknown");
     assert_eq!(by_body.header("www-authenticate"), None);
 }
@@ -125,7 +126,7 @@ async fn a_client_id_beside_basic_must_be_the_same() {
     let code = app.code().await;
     let foreign = with_client(app.redemption(&code), &other.id, None);
     let answer = stage.stranger().post("/token", &foreign).basic(&app.id, app.known_secret()).await;
-    expect::refused(&answer, "invalid_request", "client_authentication_twice");
+    expect::refused(&answer, "invalid_client", "client_names_differ");
     let own = with_client(app.redemption(&code), &app.id, None);
     Tokens::of(&stage.stranger().post("/token", &own).basic(&app.id, app.known_secret()).await);
 }

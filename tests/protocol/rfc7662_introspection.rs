@@ -41,14 +41,25 @@ async fn a_stranger_may_not_ask() {
     assert_eq!(by_bearer.status, 401);
 }
 
-/// RFC 7662 §4: an ordinary client is not a resource and learns nothing, not even about its own token.
+/// RFC 7662 §2.1: a confidential client may ask about its own tokens and learns nothing about others.
 #[actix_web::test]
-async fn an_ordinary_client_may_not_ask() {
+async fn a_client_learns_only_about_its_own_tokens() {
     let stage = Stage::rise().await;
-    let app = stage.confidential_app("client_secret_basic").await;
+    let (app, other) = (stage.confidential_app("client_secret_basic").await, stage.confidential_app("client_secret_post").await);
+    let (own, foreign) = (app.tokens().await, other.tokens().await);
+    assert_eq!(expect::ok(&app.request("/introspect", &[("token", &own.access)]).await)["active"], true);
+    for token in [&foreign.access, &foreign.refresh] {
+        assert_eq!(expect::ok(&app.request("/introspect", &[("token", token)]).await), json!({ "active": false }));
+    }
+}
+
+/// RFC 7662 §2.1: naming oneself is no authorization, so a public client may not ask.
+#[actix_web::test]
+async fn a_public_client_may_not_ask() {
+    let stage = Stage::rise().await;
+    let app = stage.public_app().await;
     let tokens = app.tokens().await;
-    let answer = app.request("/introspect", &[("token", &tokens.access)]).await;
-    expect::refused(&answer, "unauthorized_client", "not_a_resource_server");
+    expect::refused(&app.request("/introspect", &[("token", &tokens.access)]).await, "invalid_client", "not_a_resource_server");
 }
 
 /// RFC 7662 §2.2: a token that is not for the asking resource is inactive, with no other member.

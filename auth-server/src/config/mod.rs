@@ -69,12 +69,30 @@ pub enum Database {
 pub struct KeysConfig {
     /// With which algorithm new keys sign.
     pub algorithm: SigningAlgorithm,
-    /// The file of the sealing key.
-    pub sealing_key_file: PathBuf,
+    /// The sealing keys.
+    pub sealing: SealingSource,
     /// How long a key signs.
     pub rotate_after: Ttl,
     /// How long it is published before.
     pub publish_before: Ttl,
+}
+
+/// Where the sealing keys are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SealingSource {
+    /// In a file, which is made on first start.
+    File(PathBuf),
+    /// In the configuration itself, which means in the environment: lines of a sealing key file.
+    Given(String),
+}
+
+impl std::fmt::Debug for SealingSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Given(_) => f.write_str("Given(…)"),
+        }
+    }
 }
 
 /// RFC 7518 §3.1, the asymmetric ones that we sign with.

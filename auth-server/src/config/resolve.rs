@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     AccountsConfig, Config, Database, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems, RefreshConfig,
-    RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, duration, layers::REPEATED,
+    RegistrationConfig, Resource, ResourceServer, SealingSource, SigningAlgorithm, duration, layers::REPEATED,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
@@ -172,11 +172,19 @@ impl Reader {
     }
 
     fn keys(&mut self, data_dir: &std::path::Path) -> KeysConfig {
-        let file = self.text("keys.sealing_key_file");
+        let (file, given) = (self.text("keys.sealing_key_file"), self.text("keys.sealing_keys"));
+        if !file.is_empty() && !given.is_empty() {
+            self.wrong("keys.sealing_keys", "must not be set beside keys.sealing_key_file");
+        }
         let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256];
         KeysConfig {
             algorithm: algorithms[self.one_of("keys.algorithm", &algorithms.map(SigningAlgorithm::as_str))],
-            sealing_key_file: if file.is_empty() { data_dir.join("sealing.key") } else { PathBuf::from(file) },
+            sealing: match (file.as_str(), given.as_str()) {
+                ("", "") => SealingSource::File(data_dir.join("sealing.key")),
+                (_, "") => SealingSource::File(PathBuf::from(file)),
+                // An environment variable is one line for most who set it.
+                _ => SealingSource::Given(given.replace(',', "\n")),
+            },
             rotate_after: self.duration("keys.rotate_after", Ttl::hours(1), Ttl::days(3650)),
             publish_before: self.duration("keys.publish_before", Ttl(0), Ttl::days(30)),
         }
@@ -340,6 +348,15 @@ mod tests {
         assert_eq!(config.default_resource().uri.as_str(), "http://127.0.0.1:8080/mcp");
         assert_eq!(config.lifetimes.code, Ttl(60));
         assert_eq!(config.refresh.overlap, Ttl(120));
+    }
+
+    #[test]
+    fn sealing_keys_come_from_a_file_or_from_the_environment() {
+        assert!(matches!(with(&[]).unwrap().keys.sealing, SealingSource::File(_)));
+        let given = with(&[("keys.sealing_keys", "2:AAAA,1:BBBB")]).unwrap().keys.sealing;
+        assert_eq!(given, SealingSource::Given("2:AAAA\n1:BBBB".to_owned()));
+        assert!(!format!("{given:?}").contains("AAAA"));
+        assert!(with(&[("keys.sealing_keys", "1:AAAA"), ("keys.sealing_key_file", "keys")]).is_err());
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub fn show(layers: &Layers) -> String {
 
 /// A URL of a database may carry a password; a secret is a secret.
 fn masked(key: &str, value: &Value) -> String {
-    let is_secret = key == "secret" || (key == "database.url" && value.as_str().is_some_and(|text| text.contains('@')));
+    let is_secret = key == "secret"
+        || (key == "keys.sealing_keys" && value.as_str() != Some(""))
+        || (key == "database.url" && value.as_str().is_some_and(|text| text.contains('@')));
     if is_secret { "\"…\"".to_owned() } else { value.to_string() }
 }
 
@@ -38,6 +40,14 @@ mod tests {
         let pairs = [("AUTH__DATABASE__URL".to_owned(), "postgres://portico:hush@db/portico".to_owned())];
         let shown = show(&Layers::gather(None, pairs.into_iter(), []).unwrap());
         assert!(shown.contains("database.url"));
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn sealing_keys_are_not_shown() {
+        let pairs = [("AUTH__KEYS__SEALING_KEYS".to_owned(), "1:hush".to_owned())];
+        let shown = show(&Layers::gather(None, pairs.into_iter(), []).unwrap());
+        assert!(shown.contains("keys.sealing_keys"));
         assert!(!shown.contains("hush"), "{shown}");
     }
 

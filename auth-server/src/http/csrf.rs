@@ -13,18 +13,18 @@ use super::trace::Facts;
 pub(crate) fn same_origin(request: &HttpRequest) -> Result<(), Error> {
     let cross_site = || Error::InvalidRequest(RequestFault::CrossSite);
     let headers = request.headers();
-    let mut origins = headers.get_all(header::ORIGIN);
-    if let Some(origin) = origins.next() {
-        let extensions = request.extensions();
-        let site = extensions.get::<Facts>().map(|facts| &facts.site).ok_or_else(cross_site)?;
-        let ours = origin.to_str().is_ok_and(|origin| site.is_our_origin(origin)) && origins.next().is_none();
-        if !ours {
-            return Err(cross_site());
-        }
-    }
     // `none` is the person's own doing (a reload asks before it sends again); `same-site` is another host of the same domain.
-    match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
-        None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(cross_site()),
-    }
+    let is_vouched_for = match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+        Some(b"same-origin") => true,
+        None | Some(b"none") => false,
+        Some(_) => return Err(cross_site()),
+    };
+    let mut origins = headers.get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let extensions = request.extensions();
+    let site = extensions.get::<Facts>().map(|facts| &facts.site).ok_or_else(cross_site)?;
+    // Fetch §3.2: our own pages forbid a referrer, so browsers hide their origin too. What a sandbox sends looks alike; only the browser
+    // itself tells them apart, in the other header.
+    let is_ours = |origin: &str| site.is_our_origin(origin) || (origin == "null" && is_vouched_for);
+    if origin.to_str().is_ok_and(is_ours) && origins.next().is_none() { Ok(()) } else { Err(cross_site()) }
 }

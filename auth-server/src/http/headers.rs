@@ -1,6 +1,6 @@
 //! Headers that protect a person's browser.
 //!
-//! Pages load nothing but our own style sheet and cannot be framed (attack 7), tell no other site where a person came from (attack 56)
+//! Pages load nothing but our own style sheet and cannot be framed (attack 7), say nothing in `Referer` (attack 56)
 //! and are never stored. JSON answers need only `nosniff`. HSTS is sent over https alone, and never for loopback names, where it would break
 //! every other program of the machine.
 
@@ -9,9 +9,8 @@ use oauth_types::{RedirectKind, RedirectUri};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
-/// Nothing leaves for another origin. Not `no-referrer`: under it a browser sends `Origin: null` with our own forms (Fetch §3.2), and
-/// then nobody can tell them from a stranger's.
-const REFERRER_AT_HOME: HeaderValue = HeaderValue::from_static("same-origin");
+/// Nothing leaves at all. Under it browsers send `Origin: null` with our own forms (Fetch §3.2); `csrf.rs` knows.
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PERMISSIONS: HeaderValue = HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()");
@@ -39,7 +38,7 @@ pub(super) fn on_pages(headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     }
     headers.insert(header::X_FRAME_OPTIONS, DENY);
-    headers.insert(header::REFERRER_POLICY, REFERRER_AT_HOME);
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     // No Cross-Origin-Opener-Policy: web clients open us in a window of their own and wait for its word. The policy would cut them off
     // for good, also after the redirect back to them.

@@ -20,8 +20,6 @@ const SHARDS: usize = 16;
 const WINDOWS_MAX: usize = 4096;
 /// Journeys that one source may begin in a minute. A person needs one, an office a dozen, a flood thousands.
 const FLOWS_PER_MINUTE: u32 = 600;
-/// Failed client authentications that one source may have in a minute. Secrets have 256 bits, so this protects our time, not them.
-const CLIENT_FAILURES_PER_MINUTE: u32 = 300;
 
 /// Every counter of this server.
 #[derive(Debug)]
@@ -32,8 +30,6 @@ pub(crate) struct Limits {
     pub(crate) passwords: Counter,
     /// Journeys begun by source.
     pub(crate) flows: Counter,
-    /// Failed client authentications by source.
-    pub(crate) client_failures: Counter,
 }
 
 impl Limits {
@@ -43,7 +39,6 @@ impl Limits {
             registrations: Counter::new(config.registration.per_source_hourly, Ttl::hours(1)),
             passwords: Counter::new(config.accounts.attempts, config.accounts.attempts_window),
             flows: Counter::new(FLOWS_PER_MINUTE, Ttl::minutes(1)),
-            client_failures: Counter::new(CLIENT_FAILURES_PER_MINUTE, Ttl::minutes(1)),
         }
     }
 }

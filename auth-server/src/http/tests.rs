@@ -21,6 +21,7 @@ use tracing::{
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::{
+    csrf,
     extract::{FrontParams, StrictForm},
     reply::{self, AsChallenge, AsJson, AsPage},
     route::{self, Endpoint},
@@ -97,6 +98,7 @@ fn shop(config: &mut web::ServiceConfig) {
         trace::tell(&request, Story { event: Some("token.issued"), grant: Some("g1".to_owned()), ..Story::default() });
         reply::page(StatusCode::OK, "<p>hello</p>".to_owned())
     };
+    let form_of_ours = |request: HttpRequest| async move { csrf::same_origin(&request).map(|()| reply::empty()).map_err(AsPage) };
     config
         .service(Endpoint::at("/token").open().refusals("token.refused").post(form))
         .service(Endpoint::at("/json").open().refusals("token.refused").get(json))
@@ -105,6 +107,7 @@ fn shop(config: &mut web::ServiceConfig) {
         .service(Endpoint::at("/busy").get(busy))
         .service(Endpoint::at("/redirect").page().get(redirect))
         .service(Endpoint::at("/told").page().get(told))
+        .service(Endpoint::at("/form").page().post(form_of_ours))
         .service(Endpoint::at("/probe").quiet().get(|| async { reply::empty() }));
 }
 
@@ -245,7 +248,7 @@ async fn pages_cannot_be_framed_scripted_stored_or_referred_to() {
             "{policy}"
         );
         assert_eq!(page.header("x-frame-options"), Some("DENY"), "{path}");
-        assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(page.header("cross-origin-opener-policy"), None);
         assert_eq!(page.header("cache-control"), Some("no-store"));
@@ -363,4 +366,35 @@ async fn a_head_carries_headers_only() {
     running.await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("content-length: 12\r\n"), "{answer}");
+}
+
+/// Attack 4: words of the browser that no page of another site can forge.
+#[actix_web::test]
+async fn a_form_comes_from_our_own_page() {
+    let sent = |headers: &'static [(&'static str, &'static str)]| async move {
+        let request = headers.iter().fold(with(Method::POST, "/form"), |request, header| request.append_header(*header));
+        ask(request).await.status
+    };
+    for ours in [
+        &[][..],
+        &[("origin", "https://mcp.example.com")],
+        &[("origin", "https://mcp.example.com"), ("sec-fetch-site", "same-origin")],
+        // Chromium, because our pages forbid a referrer.
+        &[("origin", "null"), ("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+    ] {
+        assert_eq!(sent(ours).await, 200, "{ours:?}");
+    }
+    for foreign in [
+        &[("origin", "null")][..],
+        &[("origin", "null"), ("sec-fetch-site", "none")],
+        &[("origin", "null"), ("sec-fetch-site", "cross-site")],
+        &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
+        &[("origin", "http://mcp.example.com")],
+        &[("origin", "https://mcp.example.com"), ("origin", "https://evil.example")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "cross-site")],
+    ] {
+        assert_eq!(sent(foreign).await, 403, "{foreign:?}");
+    }
 }

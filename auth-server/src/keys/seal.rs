@@ -14,7 +14,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::KeyError;
-use crate::secret;
+use crate::{config::SealingSource, secret};
 
 /// A master key has the strength of the ciphers it feeds (AES-256, HMAC-SHA256).
 const MASTER_BYTES: usize = 32;
@@ -33,6 +33,7 @@ const FILE_COMMENT: &str = "\
 # The first line is in use; the lines below it only open what they sealed before.
 # To change the key put a new line with a new number on top and restart. 32 fresh bytes:
 #   openssl rand -base64 32 | tr '+/' '-_' | tr -d '='
+# With several replicas put it at the bottom of every file first, restart them all, and only then move it to the top.
 # An old line may go when no refresh token of its time is alive any more (lifetimes.refresh_token).
 ";
 
@@ -85,6 +86,17 @@ struct Derived {
 }
 
 impl SealingKeys {
+    /// From where the configuration says they are.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::parse`].
+    pub fn of(source: &SealingSource) -> Result<Self, KeyError> {
+        match source {
+            SealingSource::File(path) => Self::open(path),
+            SealingSource::Given(text) => Self::parse(text),
+        }
+    }
+
     /// Reads the file; on the first start makes it, readable by its owner only.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Barred {
 
 /// The rules in force.
 #[derive(Debug, Clone)]
-pub struct Policy(Arc<Rules>);
+pub(crate) struct Policy(Arc<Rules>);
 
 #[derive(Debug)]
 struct Rules {
@@ -77,7 +77,7 @@ struct Rules {
 
 impl Policy {
     /// The operator's rules.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let registration = &config.registration;
         Self(Arc::new(Rules {
             registration_is_open: registration.open,

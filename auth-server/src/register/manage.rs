@@ -10,8 +10,7 @@ use actix_web::{
     web::{Data, Path, Payload},
 };
 use oauth_types::{
-    ClientFault, ClientId, ClientInformation, ClientMetadata, ClientSecret, Error, MetadataFault, RegistrationTokenSecret, TokenFault,
-    TokenHash,
+    ClientId, ClientInformation, ClientMetadata, ClientSecret, Error, MetadataFault, RegistrationTokenSecret, TokenFault, TokenHash,
 };
 use std::sync::Arc;
 

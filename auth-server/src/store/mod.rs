@@ -25,6 +25,9 @@ mod subjects;
 mod upstream_sessions;
 mod writer;
 
+#[cfg(test)]
+mod conformance;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -191,6 +194,11 @@ impl Pending {
         self.count.store(count, Ordering::Relaxed);
         *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         count
+    }
+
+    /// The count changed by more than registrations: the next question reads it.
+    fn forget(&self) {
+        *self.read_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn one_more(&self) {

@@ -78,6 +78,7 @@ impl Store {
         let mut report = PurgeReport::default();
         self.purge_grants(now, &mut report).await?;
         let forgotten_clients = self.purge_clients(now).await?;
+        self.0.pending_clients.forget();
         report.clients = forgotten_clients + self.slice(TOMBSTONES, (now - CLIENT_TOMBSTONE_KEPT).0).await?;
         report.browser_sessions = self.slice(BROWSER_SESSIONS, now.0).await?;
         report.upstream_sessions = self.slice(UPSTREAM_SESSIONS, (now - CLIENT_TOMBSTONE_KEPT).0).await?;

@@ -9,7 +9,7 @@ use oauth_types::{Error, GrantFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::accesstoken::{AccessToken, Input, Output};
 use tracing::warn;
 
-use super::{issue::Granted, request::CodeRequest, still_stands};
+use super::{issue::Granted, request::CodeRequest};
 use crate::{
     App, audit,
     client::{GrantType, auth::AuthenticatedClient},
@@ -111,7 +111,7 @@ fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
 
 /// The proof is complete; is the code still good? Used before expired: a replay is one however late it comes.
 fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
-    still_stands(row).map_err(Error::InvalidGrant)?;
+    row.stands().map_err(Error::InvalidGrant)?;
     if row.code_used_at.is_some() {
         return Ok(Redeem::Replay);
     }
@@ -123,7 +123,6 @@ fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::HttpRequest;
     use oauth_types::{ClientId, CodeVerifier, ResourceUri};
 
     use super::*;

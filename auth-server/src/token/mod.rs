@@ -12,7 +12,7 @@ mod request;
 mod tests;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
-use oauth_types::{ClientFault, Error, GrantFault};
+use oauth_types::{ClientFault, Error};
 
 use crate::{
     App,
@@ -47,21 +47,6 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
     let body = issue::answer(&app.keys, terms, &granted, app.clock.now())?;
     tell(&request, event, granted);
     Ok(reply::json_bytes(StatusCode::OK, body))
-}
-
-/// Does the permission itself still stand? Its own ending, and that of the client, the person and the sign-in behind it.
-fn still_stands(row: &GrantRow) -> Result<(), GrantFault> {
-    if row.ended_at.is_some() {
-        Err(GrantFault::GrantEnded)
-    } else if row.client_ended {
-        Err(GrantFault::ClientEnded)
-    } else if row.subject_ended {
-        Err(GrantFault::SubjectDisabled)
-    } else if row.upstream_ended {
-        Err(GrantFault::UpstreamEnded)
-    } else {
-        Ok(())
-    }
 }
 
 /// One line a request in the log: the middleware writes it, with what is told here.

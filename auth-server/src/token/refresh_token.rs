@@ -17,7 +17,7 @@ use oauth_types::{Error, GrantFault, ScopeFault, TargetFault, Timestamp, TokenHa
 use oxide_auth::code_grant::refresh::{Input, Output, Refresh};
 use tracing::warn;
 
-use super::{issue::Granted, request::RefreshRequest, still_stands};
+use super::{issue::Granted, request::RefreshRequest};
 use crate::{
     App, audit,
     client::auth::AuthenticatedClient,
@@ -87,7 +87,7 @@ fn judge(row: &GrantRow, asked: &Rotation, now: Timestamp) -> Result<Rotate, Err
     if row.client_id != asked.client_id {
         return Err(Error::InvalidGrant(GrantFault::ClientMismatch));
     }
-    still_stands(row).map_err(Error::InvalidGrant)?;
+    row.stands().map_err(Error::InvalidGrant)?;
     let verdict = match standing(row, asked, now) {
         Standing::Ahead => return Err(Error::InvalidGrant(GrantFault::RotationLost)),
         Standing::Older => return Ok(Rotate::Replay),
@@ -192,7 +192,7 @@ mod tests {
     fn apply(row: &mut GrantRow, verdict: &Rotate, asked: &Rotation, now: Timestamp) {
         match verdict {
             Rotate::Next => {
-                row.previous_hash = row.refresh_hash.replace(asked.successor.hash.clone());
+                row.previous_hash = row.refresh_hash.replace(asked.successor.hash);
                 row.generation += 1;
                 row.rotated_at = Some(now);
                 row.answered_again = 0;

@@ -6,7 +6,7 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    FromRequest, HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
     dev::Payload,
     http::{
@@ -53,20 +53,12 @@ pub fn bearer(request: &HttpRequest) -> Result<&str, Error> {
     if is_token { Ok(token) } else { Err(RequestFault::BearerMalformed.into()) }
 }
 
-/// The caller of a request, or the refusal; both are remembered with the request, so asking twice costs once.
+/// The caller of a request, or the refusal. Nothing is kept with the request: another guard must not find this one's answer.
 ///
 /// # Errors
 /// Those of [`bearer`] and [`Guard::admit`].
 pub async fn admit(guard: &Guard, request: &HttpRequest, needed: &Scope) -> Result<Caller, Error> {
-    let known = request.extensions().get::<Caller>().cloned();
-    if let Some(caller) = known {
-        caller.require(needed)?;
-        return Ok(caller);
-    }
-    let caller = guard.admit(bearer(request)?, &Scope::default()).await?;
-    request.extensions_mut().insert(caller.clone());
-    caller.require(needed)?;
-    Ok(caller)
+    guard.admit(bearer(request)?, needed).await
 }
 
 /// The answer to who is refused: status, challenge, a small JSON body, nothing to be cached, readable across origins. Logging is the

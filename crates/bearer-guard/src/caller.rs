@@ -1,6 +1,9 @@
 //! Who stands at the door, after the guard admitted them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use oauth_types::{AccessFacts, ClientId, Error, Scope, Subject, Timestamp};
 
@@ -19,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// The newest version of the endings that was looked at and did not have this caller; zero is none.
+    pub(crate) unended_at: AtomicU64,
 }
 
 impl Caller {
@@ -72,6 +77,15 @@ impl Caller {
     /// [`Error::InsufficientScope`] names everything that is needed, so that one step-up is enough.
     pub fn require(&self, needed: &Scope) -> Result<(), Error> {
         if self.0.scope.covers(needed) { Ok(()) } else { Err(Error::InsufficientScope { needed: needed.clone() }) }
+    }
+
+    /// Was this version of the endings looked at before, and the caller not in it?
+    pub(crate) fn is_unended_at(&self, version: u64) -> bool {
+        self.0.unended_at.load(Ordering::Relaxed) == version
+    }
+
+    pub(crate) fn remember_unended_at(&self, version: u64) {
+        self.0.unended_at.store(version, Ordering::Relaxed);
     }
 
     pub(crate) fn facts(&self) -> AccessFacts<'_> {

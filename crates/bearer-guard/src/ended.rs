@@ -38,15 +38,28 @@ pub(crate) struct Follower {
     feed: EndedFeed,
     client: Client,
     staleness_max: Ttl,
-    list: ArcSwap<EndedList>,
+    list: ArcSwap<Versioned>,
     /// The number after which the next reading begins. Not the list's own: a restored issuer counts again from below.
     cursor: AtomicI64,
     read_at: AtomicI64,
 }
 
+/// The endings, and how often they changed: a caller who was not in this version needs not be looked for in it again.
+struct Versioned {
+    version: u64,
+    list: EndedList,
+}
+
 impl Follower {
     pub(crate) fn new(feed: EndedFeed, client: Client, staleness_max: Ttl) -> Self {
-        Self { feed, client, staleness_max, list: ArcSwap::default(), cursor: AtomicI64::new(0), read_at: AtomicI64::new(NEVER) }
+        Self {
+            feed,
+            client,
+            staleness_max,
+            list: ArcSwap::from_pointee(Versioned { version: 1, list: EndedList::default() }),
+            cursor: AtomicI64::new(0),
+            read_at: AtomicI64::new(NEVER),
+        }
     }
 
     /// Do we know what ended, well enough to answer?
@@ -62,8 +75,12 @@ impl Follower {
 
     pub(crate) fn judge(&self, caller: &Caller, now: Timestamp) -> Result<(), Error> {
         // What is known to have ended has ended, however old the knowledge.
-        if self.list.load().covers(&caller.facts()) {
-            return Err(TokenFault::Ended.into());
+        let ended = self.list.load();
+        if !caller.is_unended_at(ended.version) {
+            if ended.list.covers(&caller.facts()) {
+                return Err(TokenFault::Ended.into());
+            }
+            caller.remember_unended_at(ended.version);
         }
         Ok(self.fresh(now)?)
     }
@@ -116,17 +133,17 @@ impl Follower {
 
     fn apply(&self, entries: &[EndedEntry], now: Timestamp) {
         let before = self.list.load();
-        if entries.is_empty() && before.is_empty() {
+        if entries.is_empty() && before.list.is_empty() {
             return;
         }
-        let mut list = EndedList::clone(&before);
+        let mut list = before.list.clone();
         // Some seconds more than the leeway that a token may have.
         list.forget(now - Ttl::minutes(1));
-        if entries.is_empty() && list.len() == before.len() {
+        if entries.is_empty() && list.len() == before.list.len() {
             return;
         }
         entries.iter().for_each(|entry| list.apply(*entry));
-        self.list.store(Arc::new(list));
+        self.list.store(Arc::new(Versioned { version: before.version + 1, list }));
     }
 }
 
@@ -145,7 +162,7 @@ pub(crate) async fn follow(guard: Weak<Inner>) {
             Err(cause) if is_well => {
                 is_well = false;
                 tracing::warn!(
-                    event = "upstream.unreachable",
+                    event = "ended.unreadable",
                     error = &cause as &dyn std::error::Error,
                     "could not read what ended at {}; in {} s this resource answers 503",
                     follower.feed.url,

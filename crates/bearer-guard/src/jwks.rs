@@ -34,6 +34,8 @@ const REFRESH_AFTER_MAX: Duration = Duration::from_secs(300);
 const REFRESH_AFTER_MIN: Duration = Duration::from_secs(10);
 /// While there is no set at all nothing can be answered: the issuer may be starting beside us.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The same for requests that come meanwhile: all of them together ask no more often than that.
+const FIRST_INTERVAL: Ttl = Ttl(1);
 /// How long a request waits for a fetch; longer than the fetch may take.
 const WAIT_MAX: Duration = Duration::from_secs(4);
 const NEVER: i64 = i64::MIN;
@@ -106,8 +108,9 @@ impl PublishedKeys {
 
     fn may_fetch(&self, now: Timestamp) -> bool {
         let last = self.last_attempt.load(Ordering::Acquire);
+        let interval = if self.are_known() { self.interval } else { FIRST_INTERVAL };
         // A clock that was set back must not close the door for long.
-        last == NEVER || !self.are_known() || now >= Timestamp(last) + self.interval || now < Timestamp(last)
+        last == NEVER || now >= Timestamp(last) + interval || now < Timestamp(last)
     }
 
     /// Fetches once; says when to fetch again.
@@ -123,7 +126,7 @@ impl PublishedKeys {
             }
             Err(cause) => {
                 tracing::warn!(
-                    event = "upstream.unreachable",
+                    event = "keys.unreadable",
                     error = &cause as &dyn std::error::Error,
                     "could not read the issuer's keys at {}",
                     self.url

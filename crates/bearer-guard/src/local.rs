@@ -4,7 +4,7 @@
 //! (`jku`, `x5u`, `jwk` and `x5c` are not even read), and what is critical to somebody else is refused. Claims are looked at after the
 //! signature.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::atomic::AtomicU64};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_types::{AccessClaims, ClientId, Scope, Subject, Timestamp, TokenFault};
@@ -135,5 +135,6 @@ pub(crate) fn judge(claims: AccessClaims, config: &GuardConfig, now: Timestamp) 
         auth_time: claims.auth_time.map(Timestamp),
         issued_at,
         expires_at,
+        unended_at: AtomicU64::new(0),
     }))
 }

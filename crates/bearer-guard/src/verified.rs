@@ -124,3 +124,75 @@ impl Verified {
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_types::{ClientId, Scope, Subject};
+
+    use super::*;
+    use crate::{caller::Facts, keys::KeySet};
+
+    /// RFC 8037 Appendix A.2.
+    const SET: &[u8] = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn key() -> Arc<Key> {
+        KeySet::read(SET, None).unwrap().find("k1").unwrap()
+    }
+
+    fn caller(issued_at: i64) -> Caller {
+        Caller::new(Facts {
+            subject: Subject::parse("ada").unwrap(),
+            client_id: ClientId::parse("c1").unwrap(),
+            scope: Scope::default(),
+            grant_id: "g".to_owned(),
+            token_jti: "t".to_owned(),
+            sid: None,
+            auth_time: None,
+            issued_at: Timestamp(issued_at),
+            expires_at: Timestamp(issued_at + 600),
+            unended_at: 0.into(),
+        })
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_expired_tokens_leave_first() {
+        let verified = Verified::new(160);
+        let key = key();
+        for n in 0..2_000 {
+            verified.remember(Name::of(&format!("old-{n}")), caller(0), Arc::clone(&key));
+        }
+        assert_eq!(verified.len(), 160);
+        let newcomers: Vec<_> = (0..16).map(|n| Name::of(&format!("new-{n}"))).collect();
+        for name in &newcomers {
+            verified.remember(*name, caller(600), Arc::clone(&key));
+        }
+        let found = newcomers.iter().filter(|name| verified.find(name, Timestamp(700), |_| true).is_some()).count();
+        assert_eq!(found, 16, "the expired ones made room");
+    }
+
+    #[test]
+    fn a_token_is_found_while_it_lives_and_its_key_is_published() {
+        let (verified, name) = (Verified::new(16), Name::of("token"));
+        verified.remember(name, caller(0), key());
+        assert!(verified.find(&name, Timestamp(599), |_| true).is_some());
+        assert!(verified.find(&Name::of("other"), Timestamp(0), |_| true).is_none());
+        assert!(verified.find(&name, Timestamp(600), |_| true).is_none());
+        assert_eq!(verified.len(), 0, "who expired leaves");
+        verified.remember(name, caller(0), key());
+        assert!(verified.find(&name, Timestamp(0), |_| false).is_none());
+        verified.remember(name, caller(0), key());
+        verified.forget(Timestamp(0), |_| true);
+        assert_eq!(verified.len(), 1);
+        verified.forget(Timestamp(0), |_| false);
+        assert_eq!(verified.len(), 0);
+    }
+
+    /// A set that is read again keeps its objects, or every refresh would forget every token.
+    #[test]
+    fn a_key_that_stayed_the_same_stays_the_same_object() {
+        let first = KeySet::read(SET, None).unwrap();
+        let again = KeySet::read(SET, Some(&first)).unwrap();
+        assert!(again.holds(&first.find("k1").unwrap()));
+        assert!(!again.holds(&key()), "another reading without the first is another object");
+    }
+}

@@ -84,3 +84,50 @@ impl Challenge {
         Some(Self { scheme, parameters })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TokenFault;
+    use proptest::prelude::*;
+
+    const METADATA: &str = "https://rs.example/.well-known/oauth-protected-resource/mcp";
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(metadata in "[ -~]{0,60}", scope in "([a-z:]{1,5} ?){0,4}") {
+            let challenge = Challenge::bearer(&metadata).scope(&Scope::parse(&scope).unwrap()).error(&Error::from(TokenFault::Expired));
+            prop_assert_eq!(Challenge::parse(&challenge.to_header_value()), Some(challenge));
+        }
+
+        #[test]
+        fn garbage_never_panics(text in "(Bearer )?.{0,80}") {
+            let _ = Challenge::parse(&text);
+        }
+
+        #[test]
+        fn no_value_can_begin_another_header(text in ".{0,40}") {
+            let header = Challenge::bearer(&format!("{text}\r\nSet-Cookie: a=b")).to_header_value();
+            prop_assert!(header.bytes().all(|b| (0x20..=0x7e).contains(&b)));
+        }
+    }
+
+    /// RFC 6750 §3; RFC 9728 §5.1: one header, the scheme first, every value quoted.
+    #[test]
+    fn a_challenge_is_one_header_that_begins_with_its_scheme() {
+        let scope = Scope::parse("mcp:read").unwrap();
+        assert_eq!(
+            Challenge::bearer(METADATA).scope(&scope).to_header_value(),
+            format!("Bearer resource_metadata=\"{METADATA}\", scope=\"mcp:read\"")
+        );
+        assert_eq!(Challenge::bearer(METADATA).scope(&Scope::default()).parameter("scope"), None);
+        assert_eq!(Challenge::basic("a \"b\" \\").to_header_value(), "Basic realm=\"a \\\"b\\\" \\\\\"");
+    }
+
+    #[test]
+    fn the_error_is_told_by_code_and_description() {
+        let challenge = Challenge::bearer(METADATA).error(&Error::from(TokenFault::Ended));
+        assert_eq!(challenge.parameter("error"), Some("invalid_token"));
+        assert_eq!(challenge.parameter("error_description"), Some(Error::from(TokenFault::Expired).description()));
+    }
+}

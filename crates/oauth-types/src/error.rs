@@ -208,3 +208,58 @@ means! {
     Outage => TemporarilyUnavailable,
     Bug => ServerError,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6749 §5.2, RFC 6750 §3.1, RFC 9110 §15.5.
+    #[test]
+    fn code_and_status_are_those_of_the_rfcs() {
+        let rows: [(Error, &str, u16, &str); 14] = [
+            (RequestFault::RepeatedParameter.into(), "invalid_request", 400, "parameter_repeated"),
+            (RequestFault::HostNotOurs.into(), "invalid_request", 421, "host_not_ours"),
+            (RequestFault::BodyTooLarge.into(), "invalid_request", 413, "body_too_large"),
+            (RequestFault::SlowBody.into(), "invalid_request", 408, "body_too_slow"),
+            (RequestFault::CrossSite.into(), "invalid_request", 403, "cross_site"),
+            (Error::InvalidClient(ClientFault::SecretMismatch), "invalid_client", 401, "secret_mismatch"),
+            (Error::UnauthorizedClient(ClientFault::GrantTypeNotRegistered), "unauthorized_client", 400, "grant_type_not_registered"),
+            (GrantFault::CodeReplayed.into(), "invalid_grant", 400, "code_replayed"),
+            (TargetFault::Unknown.into(), "invalid_target", 400, "resource_unknown"),
+            (TokenFault::Expired.into(), "invalid_token", 401, "token_expired"),
+            (Error::InsufficientScope { needed: Scope::default() }, "insufficient_scope", 403, "scope_insufficient"),
+            (Error::TooManyRequests { retry_after: Ttl(3) }, "temporarily_unavailable", 429, "rate_limited"),
+            (Outage::new("the store").into(), "temporarily_unavailable", 503, "unavailable"),
+            (Bug::new("two heads").into(), "server_error", 500, "bug"),
+        ];
+        for (error, code, status, reason) in rows {
+            assert_eq!((error.code(), error.status(), error.reason()), (code, status, reason));
+            assert!(!error.explanation().is_empty() && !error.description().contains(['"', '\\']));
+        }
+    }
+
+    /// Attack 55: unknown, expired, used and stolen look alike from outside.
+    #[test]
+    fn grants_clients_and_tokens_are_refused_in_one_voice() {
+        let grants = [GrantFault::CodeUnknown, GrantFault::CodeExpired, GrantFault::CodeReplayed, GrantFault::ClientMismatch];
+        let mut answers = grants.map(|fault| (Error::from(fault).code(), Error::from(fault).status(), Error::from(fault).description()));
+        answers.sort_unstable();
+        assert_eq!(answers.first(), answers.last());
+        for (one, other) in [
+            (Error::InvalidClient(ClientFault::Unknown), Error::InvalidClient(ClientFault::SecretMismatch)),
+            (TokenFault::Ended.into(), TokenFault::KeyUnknown.into()),
+        ] {
+            assert_eq!((one.status(), one.description()), (other.status(), other.description()));
+            assert_ne!(one.reason(), other.reason());
+        }
+    }
+
+    #[test]
+    fn the_cause_is_in_the_source_chain_and_not_in_the_text() {
+        let error = Error::from(Outage::caused("could not reach the database", std::io::Error::other("disk of host db-7")));
+        assert!(!error.to_string().contains("db-7") && !error.description().contains("db-7"));
+        let outage = std::error::Error::source(&error).unwrap();
+        assert_eq!(outage.to_string(), "could not reach the database");
+        assert_eq!(outage.source().unwrap().to_string(), "disk of host db-7");
+    }
+}

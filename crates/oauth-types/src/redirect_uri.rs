@@ -99,19 +99,10 @@ impl RedirectUri {
         if authority.ends_with('.') || authority.contains(".:") {
             return Err(RedirectFault::Malformed);
         }
-        let path = text[as_read.len()..].split('?').next().unwrap_or_default();
-        let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-        if path.split('/').any(dots) {
-            return Err(RedirectFault::DotSegments);
-        }
-        let escaped = path.to_ascii_lowercase();
-        if ["%2f", "%5c", "%00", "%0a", "%0d"].iter().any(|slash| escaped.contains(slash)) {
-            return Err(RedirectFault::Malformed);
-        }
         if url.scheme() == "http" && !is_loopback(url) {
             return Err(RedirectFault::HttpOffLoopback);
         }
-        Ok(())
+        check_path(&text[as_read.len()..])
     }
 
     fn private_use(scheme: &str, rest: &str, url: &Url) -> Result<(), RedirectFault> {
@@ -124,13 +115,17 @@ impl RedirectUri {
         {
             return Err(RedirectFault::Userinfo);
         }
-        if rest.split(['/', '?']).any(|segment| segment == "..") {
-            return Err(RedirectFault::DotSegments);
-        }
-        if rest.trim_matches('/').is_empty() {
+        // RFC 8252 §7.1 writes `scheme:/path`. A text that follows the colon at once is how commands and queries are handed over, and a
+        // scheme of one letter is a drive on Windows.
+        if scheme.len() < 2 || !rest.starts_with('/') || rest.trim_matches('/').is_empty() {
             return Err(RedirectFault::Malformed);
         }
-        Ok(())
+        check_path(rest)
+    }
+
+    /// From our own hand: a row of the store, which holds only what was parsed. Never for what came from outside.
+    pub fn from_trusted(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
     }
 
     /// The text, byte for byte.
@@ -214,7 +209,257 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// No segment that leads elsewhere than it shows, no percent-encoding that another parser may take for a separator.
+fn check_path(path_and_query: &str) -> Result<(), RedirectFault> {
+    let path = path_and_query.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    if path.replace("%2e", ".").split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(RedirectFault::DotSegments);
+    }
+    let is_plain = |after: &str| match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        Some(code) => !matches!(code, b'/' | b'\\' | 0..=0x1f | 0x7f),
+        None => false,
+    };
+    if path.split('%').skip(1).all(is_plain) { Ok(()) } else { Err(RedirectFault::Malformed) }
+}
+
 impl Parsed for RedirectUri {
     type Fault = RedirectFault;
 }
 textual!(RedirectUri);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn uri(text: &str) -> RedirectUri {
+        RedirectUri::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+    }
+
+    fn allows(registered: &str, asked: &str) -> bool {
+        RedirectUri::parse(asked).is_ok_and(|asked| uri(registered).allows(&asked))
+    }
+
+    proptest! {
+        #[test]
+        fn a_redirect_uri_reads_as_it_shows(text in "(https://[a-z]{2,9}\\.[a-z]{2,5}(:8[0-9]{3})?|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[1-9][0-9]{3})?|cursor://[a-z.]{2,9}x)(/[A-Za-z0-9_-]{1,5}){0,3}/?(\\?[a-z]=[a-z0-9])?") {
+            let uri = uri(&text);
+            prop_assert_eq!(uri.as_str(), &text);
+            prop_assert!(uri.allows(&uri));
+            prop_assert_eq!(&serde_json::from_str::<RedirectUri>(&serde_json::to_string(&uri).unwrap()).unwrap(), &uri);
+        }
+
+        #[test]
+        fn garbage_never_panics(text in "(https?:|cursor:)?/{0,3}.{0,60}") {
+            if let Ok(uri) = RedirectUri::parse(&text) {
+                prop_assert_eq!(uri.as_str(), &text);
+                let _ = (uri.host(), uri.scheme(), uri.kind(), uri.with_params(&[("a", "b")]));
+            }
+        }
+
+        /// RFC 6749 §3.1.2.3: nothing but the very same string, away from loopback.
+        #[test]
+        fn one_changed_character_is_another_redirect_uri(place in 0_usize..36, letter in "[ -~]") {
+            let registered = "https://claude.ai/api/mcp/auth_callback";
+            let mut asked = registered.to_owned();
+            asked.replace_range(place..=place, &letter);
+            prop_assert_eq!(allows(registered, &asked), asked == registered);
+        }
+
+        #[test]
+        fn what_is_appended_can_be_read_back(state in ".{0,40}") {
+            let uri = uri("https://h.example/cb?keep=1");
+            let url = Url::parse(&uri.with_params(&[("code", "c"), ("state", &state)])).unwrap();
+            let pairs: Vec<_> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+            let expected = [("keep", "1"), ("code", "c"), ("state", state.as_str())].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            prop_assert_eq!(pairs, expected.to_vec());
+        }
+    }
+
+    /// The callbacks of the clients of today (spec-and-clients 2.1), each of its kind.
+    #[test]
+    fn the_callbacks_of_known_clients_are_redirect_uris() {
+        for (text, kind, host) in [
+            ("https://claude.ai/api/mcp/auth_callback", RedirectKind::Https, Some("claude.ai")),
+            ("https://chatgpt.com/connector/oauth/aB3-_x", RedirectKind::Https, Some("chatgpt.com")),
+            ("https://h.example:8443/cb?tenant=1", RedirectKind::Https, Some("h.example")),
+            ("http://localhost/callback", RedirectKind::Loopback, Some("localhost")),
+            ("http://localhost:3118/callback", RedirectKind::Loopback, Some("localhost")),
+            ("http://127.0.0.1/", RedirectKind::Loopback, Some("127.0.0.1")),
+            ("http://127.0.0.1:33418", RedirectKind::Loopback, Some("127.0.0.1")),
+            ("http://[::1]:8080/cb", RedirectKind::Loopback, Some("[::1]")),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", RedirectKind::PrivateUse, Some("anysphere.cursor-mcp")),
+            ("com.example.app:/oauth/callback", RedirectKind::PrivateUse, None),
+        ] {
+            let uri = uri(text);
+            assert_eq!((uri.kind(), uri.host()), (kind, host), "{text}");
+            assert!(text.starts_with(uri.scheme()));
+        }
+    }
+
+    /// Attack 10, with what each is refused for.
+    #[test]
+    fn what_shows_one_place_and_names_another_is_refused() {
+        use RedirectFault::{Backslash, DotSegments, Fragment, HttpOffLoopback, Malformed, Relative, Userinfo, Wildcard};
+        for (text, fault) in [
+            ("/cb", Relative),
+            ("//h.example/cb", Relative),
+            ("h.example/cb", Relative),
+            ("", Relative),
+            ("https://claude.ai@evil.example/cb", Userinfo),
+            ("https://claude.ai:443@evil.example/cb", Userinfo),
+            ("https://u:p@h.example/cb", Userinfo),
+            ("https://@h.example/cb", Userinfo),
+            ("cursor://u@anysphere.cursor-mcp/cb", Userinfo),
+            ("http://127.0.0.1@evil.example/cb", Userinfo),
+            ("http://localhost@evil.example", Userinfo),
+            ("https://evil.example\\@claude.ai/cb", Backslash),
+            ("https:\\\\h.example\\cb", Backslash),
+            ("https://h.example/c b", Backslash),
+            ("https://h.example/cb\r\nset-cookie:a=b", Backslash),
+            ("https://h.example/\u{0}", Backslash),
+            ("https://h.example/<script>", Backslash),
+            ("https://h\u{f6}st.example/cb", Backslash),
+            ("https://cl\u{430}ude.ai/api/mcp/auth_callback", Backslash),
+            ("https://h.example/cb\u{202e}", Backslash),
+            ("https://h.example/a%2fb", Malformed),
+            ("https://h.example/a%2Fb", Malformed),
+            ("https://h.example/a%5cb", Malformed),
+            ("https://h.example/a%00", Malformed),
+            ("https://h.example/a%0d%0ab", Malformed),
+            ("https://h.example/../cb", DotSegments),
+            ("https://h.example/cb/..", DotSegments),
+            ("https://h.example/./cb", DotSegments),
+            ("https://h.example/%2e%2e/cb", DotSegments),
+            ("https://h.example/.%2E/cb", DotSegments),
+            ("cursor://a.b/../cb", DotSegments),
+            ("cursor://a.b/%2e%2e/cb", DotSegments),
+            ("https://h.example/cb#", Fragment),
+            ("https://h.example/cb#f", Fragment),
+            ("http://localhost/cb#f", Fragment),
+            ("cursor://a.b/cb#f", Fragment),
+            ("https://*.example/cb", Wildcard),
+            ("https://h.example/*", Wildcard),
+            ("http://localhost:*/cb", Wildcard),
+            ("http://localhost.evil.example/cb", HttpOffLoopback),
+            ("http://127.0.0.1.evil.example/cb", HttpOffLoopback),
+            ("http://evil.example/cb", HttpOffLoopback),
+            ("http://127.0.0.2/cb", HttpOffLoopback),
+            ("http://0.0.0.0/cb", HttpOffLoopback),
+            ("http://10.0.0.1/cb", HttpOffLoopback),
+            ("http://[::2]/cb", HttpOffLoopback),
+            ("http://[::ffff:7f00:1]/cb", HttpOffLoopback),
+            ("http://2130706433/cb", Malformed),
+            ("http://0x7f000001/cb", Malformed),
+            ("http://0x7f.1/cb", Malformed),
+            ("http://0177.0.0.1/cb", Malformed),
+            ("http://127.1/cb", Malformed),
+            ("http://[0:0:0:0:0:0:0:1]/cb", Malformed),
+            ("http://LOCALHOST/cb", Malformed),
+            ("https://Claude.ai/cb", Malformed),
+            ("HTTPS://claude.ai/cb", Malformed),
+            ("https://claude.ai./cb", Malformed),
+            ("https://claude%2eai/cb", Malformed),
+            ("https:claude.ai/cb", Malformed),
+            ("https:/claude.ai/cb", Malformed),
+            ("https:///claude.ai/cb", Malformed),
+            ("https://", Malformed),
+            ("https://:8443/cb", Malformed),
+            ("https://h.example:/cb", Malformed),
+            ("https://h.example:0443/cb", Malformed),
+            ("https://h.example:443/cb", Malformed),
+            ("https://h.example:99999/cb", Malformed),
+            ("https://h.example/%zz", Malformed),
+            ("cursor:", Malformed),
+            ("cursor:callback", Malformed),
+            ("c:/windows", Malformed),
+            ("cursor://a.b/%2fcb", Malformed),
+            ("cursor://", Malformed),
+            ("Cursor://a.b/cb", Malformed),
+        ] {
+            assert_eq!(RedirectUri::parse(text), Err(fault), "{text:?}");
+        }
+        assert_eq!(RedirectUri::parse(&format!("https://h.example/{}", "a".repeat(2_048))), Err(RedirectFault::TooLong));
+    }
+
+    /// Attack 11, in any case and however it goes on.
+    #[test]
+    fn schemes_that_run_or_read_something_are_forbidden() {
+        for scheme in ["javascript", "data", "file", "vbscript", "blob", "about", "ws", "wss", "intent", "filesystem", "view-source", "ftp"]
+        {
+            for text in [format!("{scheme}:alert(1)"), format!("{scheme}://h.example/cb"), format!("{}:/cb", scheme.to_uppercase())] {
+                assert_eq!(RedirectUri::parse(&text), Err(RedirectFault::SchemeForbidden), "{text}");
+            }
+        }
+        assert!(RedirectUri::parse("java\tscript:alert(1)").is_err());
+        assert!(RedirectUri::parse(" javascript:alert(1)").is_err());
+    }
+
+    /// Attack 10 at /authorize: what only looks like the registered one. RFC 6749 §3.1.2.3, RFC 9700 §4.1.3.
+    #[test]
+    fn a_registered_uri_allows_itself_and_nothing_near_it() {
+        let registered = "https://claude.ai/api/mcp/auth_callback";
+        assert!(allows(registered, registered));
+        for near in [
+            "https://claude.ai/api/mcp/auth_callback/",
+            "https://claude.ai/api/mcp/auth_callback2",
+            "https://claude.ai/api/mcp/auth_callbac",
+            "https://claude.ai/api/mcp/auth_callback?",
+            "https://claude.ai/api/mcp/auth_callback?x=1",
+            "https://claude.ai/api/mcp/Auth_callback",
+            "https://claude.ai/api/mcp/auth%5fcallback",
+            "https://claude.ai//api/mcp/auth_callback",
+            "https://claude.ai/api/mcp/x/../auth_callback",
+            "https://claude.ai:8443/api/mcp/auth_callback",
+            "https://claude.ai.evil.example/api/mcp/auth_callback",
+            "https://evilclaude.ai/api/mcp/auth_callback",
+            "https://claude.ai@evil.example/api/mcp/auth_callback",
+            "https://claude.com/api/mcp/auth_callback",
+            "http://localhost/api/mcp/auth_callback",
+            "cursor://claude.ai/api/mcp/auth_callback",
+        ] {
+            assert!(!allows(registered, near), "{near}");
+        }
+        // A port of an https URI is part of it, whichever way.
+        assert!(
+            !allows("https://h.example:8443/cb", "https://h.example/cb")
+                && !allows("https://h.example:8443/cb", "https://h.example:8444/cb")
+        );
+        assert!(
+            !allows("https://h.example/cb?a=1", "https://h.example/cb?a=2") && !allows("https://h.example/cb?a=1", "https://h.example/cb")
+        );
+        assert!(!allows("cursor://a.b/cb", "cursor://a.b/cb/") && !allows("cursor://a.b/cb", "cursor://a.b:1/cb"));
+    }
+
+    /// RFC 8252 §7.3: the port is free, whether or not one was registered; nothing else is, and the hosts are never swapped.
+    #[test]
+    fn on_loopback_the_port_alone_is_free() {
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let at = |rest: &str| format!("http://{host}{rest}");
+            assert!(allows(&at("/callback"), &at(":52731/callback")), "Claude Code and Zed register no port");
+            assert!(allows(&at(":8787/callback"), &at("/callback")));
+            assert!(allows(&at(":33418/"), &at(":40000/")));
+            assert!(allows(&at("/cb?a=1"), &at(":4/cb?a=1")));
+            for near in ["/callback/", "/callback2", "/Callback", "/", "", "/callback?x=1", ":1/callback/x"] {
+                assert!(!allows(&at("/callback"), &at(near)), "{host}{near}");
+            }
+            for other in ["localhost", "127.0.0.1", "[::1]"].into_iter().filter(|other| *other != host) {
+                assert!(!allows(&at("/callback"), &format!("http://{other}/callback")), "{host} {other}");
+                assert!(!allows(&at(":1/callback"), &format!("http://{other}:1/callback")), "{host} {other}");
+            }
+            assert!(!allows(&at("/callback"), &format!("https://{host}/callback")));
+        }
+    }
+
+    /// RFC 6749 §3.1.2: the query is retained; parameters are added.
+    #[test]
+    fn parameters_are_added_to_what_is_there() {
+        let with = |text: &str| uri(text).with_params(&[("code", "a b&c"), ("iss", "https://as.example")]);
+        let added = "code=a+b%26c&iss=https%3A%2F%2Fas.example";
+        assert_eq!(with("https://h.example/cb"), format!("https://h.example/cb?{added}"));
+        assert_eq!(with("https://h.example/cb?"), format!("https://h.example/cb?{added}"));
+        assert_eq!(with("https://h.example/cb?a=1"), format!("https://h.example/cb?a=1&{added}"));
+        assert_eq!(with("http://127.0.0.1"), format!("http://127.0.0.1?{added}"));
+        assert_eq!(with("cursor://a.b/cb"), format!("cursor://a.b/cb?{added}"));
+    }
+}

@@ -105,7 +105,10 @@ impl Reader {
             }
             return;
         }
-        if !closing && !self_closing && let Some(silent) = SILENT.iter().find(|silent| **silent == name) {
+        if !closing
+            && !self_closing
+            && let Some(silent) = SILENT.iter().find(|silent| **silent == name)
+        {
             if !matches!(*silent, "script" | "style") {
                 self.silent = Some((silent, 1));
             }
@@ -125,9 +128,34 @@ impl Reader {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "p" | "div" | "br" | "li" | "ul" | "ol" | "tr" | "table" | "section" | "article" | "header" | "footer" | "main"
-            | "nav" | "aside" | "blockquote" | "pre" | "hr" | "dl" | "dt" | "dd" | "figure" | "figcaption" | "h1" | "h2"
-            | "h3" | "h4" | "h5" | "h6"
+        "p" | "div"
+            | "br"
+            | "li"
+            | "ul"
+            | "ol"
+            | "tr"
+            | "table"
+            | "section"
+            | "article"
+            | "header"
+            | "footer"
+            | "main"
+            | "nav"
+            | "aside"
+            | "blockquote"
+            | "pre"
+            | "hr"
+            | "dl"
+            | "dt"
+            | "dd"
+            | "figure"
+            | "figcaption"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
     )
 }
 
@@ -240,8 +268,10 @@ mod tests {
 
     #[test]
     fn a_page_gives_its_title_and_its_words() {
-        let page = read("<!doctype html><html><head><title>A &amp; B</title><style>p{color:red}</style></head>\
-             <body><h1>Hello</h1><p>one<br>two</p><script>alert('<p>no</p>')</script><p title=\"a>b\">three</p></body></html>");
+        let page = read(
+            "<!doctype html><html><head><title>A &amp; B</title><style>p{color:red}</style></head>\
+             <body><h1>Hello</h1><p>one<br>two</p><script>alert('<p>no</p>')</script><p title=\"a>b\">three</p></body></html>",
+        );
         assert_eq!(page.title.as_deref(), Some("A & B"));
         assert_eq!(page.text, "Hello\n\none\ntwo\n\nthree");
     }

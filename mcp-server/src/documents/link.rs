@@ -72,7 +72,8 @@ fn signed_text(id: &str, until: i64) -> String {
 
 /// `base` joined with the path, each segment encoded: a file name can never become a query or another host.
 fn below(base: &Url, path: &str) -> String {
-    let segments: Vec<String> = path.split('/').map(|segment| byte_serialize(segment.as_bytes()).collect::<String>().replace('+', "%20")).collect();
+    let segments: Vec<String> =
+        path.split('/').map(|segment| byte_serialize(segment.as_bytes()).collect::<String>().replace('+', "%20")).collect();
     format!("{}/{}", base.as_str().trim_end_matches('/'), segments.join("/"))
 }
 

@@ -84,12 +84,7 @@ impl Documents {
         let index = Index::open(&database).await.map_err(|source| OpenError::database(&database, source))?;
         let known = index.known().await.map_err(|source| OpenError::database(&database, source))?;
         let (changes, _) = broadcast::channel(CHANGES_BEHIND_MAX);
-        let documents = Self {
-            index,
-            roots: Arc::new(Roots { shared, notes }),
-            scanning: Arc::new(Mutex::new(known)),
-            changes,
-        };
+        let documents = Self { index, roots: Arc::new(Roots { shared, notes }), scanning: Arc::new(Mutex::new(known)), changes };
         documents.refresh().await;
         Ok(documents)
     }
@@ -176,7 +171,12 @@ impl Documents {
         }
         match self.index.apply(&delta).await {
             Ok(()) => {
-                tracing::info!(event = "documents.indexed", changed = delta.changed.len(), removed = delta.removed.len(), "brought the index up to date");
+                tracing::info!(
+                    event = "documents.indexed",
+                    changed = delta.changed.len(),
+                    removed = delta.removed.len(),
+                    "brought the index up to date"
+                );
                 for change in delta.changes(&known) {
                     // Nobody listening is fine.
                     let _ = self.changes.send(change);
@@ -184,7 +184,9 @@ impl Documents {
                 delta.settle(&mut known);
             }
             // The next tick compares again, because `known` did not move.
-            Err(error) => tracing::error!(event = "documents.unreadable", reason = "index_failed", error = %error, "could not write the index of documents"),
+            Err(error) => {
+                tracing::error!(event = "documents.unreadable", reason = "index_failed", error = %error, "could not write the index of documents")
+            }
         }
     }
 }

@@ -20,8 +20,10 @@ h1{font-size:1.4rem;line-height:1.3}p{color:#5a6472;font-size:.875rem}pre{white-
 /// Only our own style, known by its hash; nothing else may load, run, frame or be submitted.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
-    HeaderValue::from_str(&format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"))
-        .expect("base64 and fixed text are a valid header value")
+    HeaderValue::from_str(&format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ))
+    .expect("base64 and fixed text are a valid header value")
 });
 
 /// The page of a document.
@@ -87,7 +89,7 @@ mod tests {
             modified_ns: 0,
         };
         let response = shown(&document);
-        assert!(response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        assert!(response.headers().get("content-security-policy").unwrap().to_str().unwrap().starts_with("default-src 'none'"));
         let Ok(body) = response.into_body().try_into_bytes() else { panic!("a page is one piece") };
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(!body.contains("<script"));

@@ -26,7 +26,8 @@ async fn a_word_in_the_title_weighs_more_than_in_the_text() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("docs")).unwrap();
     fs::write(folder.path().join("docs/a.md"), "# Cooking\n\nrotation rotation and more words about tables").unwrap();
-    fs::write(folder.path().join("docs/b.md"), "# Rotation of keys\n\nwords about something that is much longer than the other one").unwrap();
+    fs::write(folder.path().join("docs/b.md"), "# Rotation of keys\n\nwords about something that is much longer than the other one")
+        .unwrap();
     let documents = open(folder.path()).await;
     assert_eq!(titles(&documents, "rotations").await, ["Rotation of keys", "Cooking"]);
 }

@@ -13,9 +13,15 @@ use super::reply::{self, Refused, Wish};
 use super::stream::{self, SdkResponse};
 use super::{Dialogue, Exchange, JSON};
 
-pub(super) async fn answer(exchange: &Exchange<'_>, messages: &[Message<'_>], dialogue: Dialogue, wish: Wish) -> Result<HttpResponse, Refused> {
+pub(super) async fn answer(
+    exchange: &Exchange<'_>,
+    messages: &[Message<'_>],
+    dialogue: Dialogue,
+    wish: Wish,
+) -> Result<HttpResponse, Refused> {
     let session = message::header(exchange.request, message::SESSION_ID).filter(|_| dialogue == Dialogue::Session);
-    let sent: FuturesOrdered<_> = messages.iter().map(|message| exchange.dispatch(message.bytes.clone(), Method::POST, dialogue, session)).collect();
+    let sent: FuturesOrdered<_> =
+        messages.iter().map(|message| exchange.dispatch(message.bytes.clone(), Method::POST, dialogue, session)).collect();
     let responses: Vec<SdkResponse> = sent.collect().await;
     // Notifications, and the client's answers to our questions, have no answer themselves.
     let with_answer = responses.into_iter().zip(messages).filter(|(_, message)| message.id().is_some());

@@ -13,7 +13,8 @@ use super::reply::Refused;
 use crate::config::Config;
 
 /// What browser clients send (spec-and-clients 2.6). Names of `Mcp-Param-*` are added from the preflight itself.
-const REQUEST_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
+const REQUEST_HEADERS: &str =
+    "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID";
 /// What they must be able to read.
 const EXPOSED_HEADERS: &str = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, X-Request-Id, Retry-After, Allow";
 const METHODS: &str = "GET, POST, DELETE, HEAD, OPTIONS";
@@ -42,7 +43,8 @@ impl Gate {
             hosts.push(format!("{authority}{default_port}"));
         }
         hosts.push(authority);
-        let mut origins: Vec<String> = config.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
+        let mut origins: Vec<String> =
+            config.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect();
         origins.push(origin.to_ascii_lowercase());
         Self { hosts, origins, is_loopback }
     }
@@ -116,7 +118,9 @@ fn add_vary(headers: &mut HeaderMap) {
 }
 
 fn is_param_header(name: &str) -> bool {
-    name.len() <= 64 && name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("mcp-param-")) && HeaderName::from_bytes(name.as_bytes()).is_ok()
+    name.len() <= 64
+        && name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("mcp-param-"))
+        && HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// `host:port` without the port; brackets of IPv6 stay.

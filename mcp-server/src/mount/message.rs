@@ -39,8 +39,15 @@ pub(super) struct Message<'b> {
 }
 
 pub(super) enum Shape<'b> {
-    Request { id: &'b RawValue, method: Cow<'b, str>, tool: Option<Cow<'b, str>>, version: Option<Cow<'b, str>> },
-    Notification { method: Cow<'b, str> },
+    Request {
+        id: &'b RawValue,
+        method: Cow<'b, str>,
+        tool: Option<Cow<'b, str>>,
+        version: Option<Cow<'b, str>>,
+    },
+    Notification {
+        method: Cow<'b, str>,
+    },
     /// A client's answer to a question of ours.
     Response,
 }
@@ -95,7 +102,8 @@ impl<'b> Content<'b> {
 
 impl<'b> Message<'b> {
     fn parse(json: &'b [u8], bytes: Bytes) -> Result<Self, Refused> {
-        let envelope: Envelope<'b> = serde_json::from_slice(json).map_err(|wrong| if wrong.is_data() { Refused::invalid(None) } else { Refused::unparsable() })?;
+        let envelope: Envelope<'b> =
+            serde_json::from_slice(json).map_err(|wrong| if wrong.is_data() { Refused::invalid(None) } else { Refused::unparsable() })?;
         let id = envelope.id.filter(|id| id.get() != "null");
         if envelope.jsonrpc.as_deref() != Some("2.0") {
             return Err(Refused::invalid(id));
@@ -146,7 +154,9 @@ impl<'b> Message<'b> {
                 let fixture = || fixtures.and_then(|fixtures| fixtures.tool(tool)).map(|_| Kind::Echo.needed());
                 Kind::named(tool).map(Kind::needed).or_else(fixture)
             }
-            method if ["resources/", "prompts/", "completion/", "subscriptions/"].iter().any(|group| method.starts_with(group)) => Some(Kind::Search.needed()),
+            method if ["resources/", "prompts/", "completion/", "subscriptions/"].iter().any(|group| method.starts_with(group)) => {
+                Some(Kind::Search.needed())
+            }
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ mod reply;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -32,8 +33,11 @@ use self::message::{Content, Message, Shape};
 use self::reply::{Refused, Wish};
 use crate::app::App;
 use crate::handler::Handler;
-use crate::sessions::{Remembered, Sessions};
 use crate::secret;
+use crate::sessions::{Remembered, Sessions};
+
+/// What a call that began before its token ran out may still take; tools wait at most 50 s for a person.
+const STREAM_GRACE: Duration = Duration::from_secs(60);
 
 /// How a call can talk back: told to the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,10 @@ pub(crate) enum Dialogue {
     Session,
     None,
 }
+
+/// The reference of the request a message came with, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reference(pub(crate) String);
 
 /// The SDK, twice: with sessions for the 2025 revisions, without for everything else.
 #[derive(Clone)]
@@ -56,7 +64,10 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(app: Arc<App>, sessions: Arc<Sessions>, gate: Arc<Gate>, sessions_on: bool) -> Self {
         // Host, Origin and size were judged before the SDK sees a request.
-        let config = StreamableHttpServerConfig::default().disable_allowed_hosts().disable_allowed_origins().with_max_request_body_bytes(body::BODY_BYTES_MAX);
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(body::BODY_BYTES_MAX);
         let mut with_sessions = config.clone();
         let remembered: Arc<dyn SessionStore> = Arc::new(Remembered::of(&sessions));
         with_sessions.session_store = Some(remembered);
@@ -85,7 +96,7 @@ struct Exchange<'a> {
 
 /// The handler of the route, for every method.
 pub(crate) async fn answer(request: HttpRequest, payload: web::Payload, endpoint: web::Data<Endpoint>) -> HttpResponse {
-    let id = secret::fresh_name();
+    let id = secret::fresh_reference();
     let mut response = match endpoint.gate.admit(&request) {
         Ok(()) if request.method() == Method::OPTIONS => endpoint.gate.preflight(&request),
         Ok(()) => match admitted(&request, payload, &endpoint, &id).await {
@@ -133,7 +144,10 @@ impl Exchange<'_> {
 
     /// What the bodies ask for against what the token may. Everything missing is named in one challenge.
     fn may(&self, messages: &[Message<'_>]) -> Result<(), Refused> {
-        let needed = messages.iter().filter_map(|message| message.needed(self.endpoint.app.fixtures.as_ref())).fold(Scope::default(), |all, one| all.union(one));
+        let needed = messages
+            .iter()
+            .filter_map(|message| message.needed(self.endpoint.app.fixtures.as_ref()))
+            .fold(Scope::default(), |all, one| all.union(one));
         if let Err(refusal) = self.caller.require(&needed) {
             return Err(Refused::scope(refusal, messages.first().and_then(|message| message.id())));
         }
@@ -156,8 +170,16 @@ impl Exchange<'_> {
             }
             _ => Dialogue::None,
         };
-        let response = self.dispatch(message.bytes.clone(), Method::POST, dialogue, session.filter(|_| dialogue == Dialogue::Session && !opens)).await;
-        reply::shaped(response, message, wish).await
+        let response =
+            self.dispatch(message.bytes.clone(), Method::POST, dialogue, session.filter(|_| dialogue == Dialogue::Session && !opens)).await;
+        reply::shaped(response, message, wish, self.stream_life()).await
+    }
+
+    /// How long an answer may stream: the token's own life, and a little for a call that is under way. A client whose stream
+    /// ends so comes back with a fresh token, or not at all.
+    fn stream_life(&self) -> Duration {
+        let left = self.caller.expires_at().0 - self.endpoint.app.now();
+        Duration::from_secs(u64::try_from(left).unwrap_or_default()) + STREAM_GRACE
     }
 
     /// The session of a batch, if it has one; batches exist in 2025-03-26 only and never carry `initialize`.
@@ -191,7 +213,7 @@ impl Exchange<'_> {
             return Err(Refused::not_acceptable());
         }
         let response = self.dispatch(Bytes::new(), Method::GET, Dialogue::Session, Some(session)).await;
-        Ok(reply::streamed(response).await)
+        Ok(reply::streamed(response, self.stream_life()).await)
     }
 
     /// DELETE: the client ends its session.
@@ -200,7 +222,7 @@ impl Exchange<'_> {
         let session = self.legacy_session()?;
         self.known(session).await?;
         let response = self.dispatch(Bytes::new(), Method::DELETE, Dialogue::Session, Some(session)).await;
-        Ok(reply::streamed(response).await)
+        Ok(reply::streamed(response, self.stream_life()).await)
     }
 
     /// GET and DELETE exist for sessions of the 2025 revisions; for everybody else this endpoint takes POST.
@@ -243,6 +265,7 @@ impl Exchange<'_> {
         }
         request.extensions_mut().insert(self.caller.clone());
         request.extensions_mut().insert(dialogue);
+        request.extensions_mut().insert(Reference(self.id.to_owned()));
         match dialogue {
             Dialogue::Session => Sessions::on_behalf_of(self.owner.clone(), self.endpoint.in_session.handle(request)).await,
             Dialogue::None => self.endpoint.alone.handle(request).await,
@@ -257,9 +280,24 @@ impl Exchange<'_> {
             Shape::Response => ("(response)", ""),
         };
         if method == "tools/call" {
-            tracing::debug!(event = "access.granted", request.id = self.id, client.id = self.caller.client_id(), subject.id = self.caller.subject(), method, tool, "let a call in");
+            tracing::debug!(
+                event = "access.granted",
+                request.id = self.id,
+                client.id = self.caller.client_id(),
+                subject.id = self.caller.subject(),
+                method,
+                tool,
+                "let a call in"
+            );
         } else {
-            tracing::info!(event = "access.granted", request.id = self.id, client.id = self.caller.client_id(), subject.id = self.caller.subject(), method, "let a message in");
+            tracing::info!(
+                event = "access.granted",
+                request.id = self.id,
+                client.id = self.caller.client_id(),
+                subject.id = self.caller.subject(),
+                method,
+                "let a message in"
+            );
         }
     }
 }
@@ -272,6 +310,3 @@ impl From<Error> for Refused {
         Self::guard(refusal)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,7 @@
 //! The shapes an answer takes: refusals of the mount, and the SDK's responses made fit for every client.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -10,10 +12,10 @@ use rmcp::model::ErrorCode;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::JSON;
 use super::body::BodyFault;
 use super::message::Message;
 use super::stream::{self, SdkResponse};
-use super::JSON;
 use crate::app::App;
 use crate::handler;
 
@@ -70,7 +72,12 @@ impl Refused {
     }
 
     pub(super) fn media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_not_json", ErrorCode::INVALID_REQUEST.0, "content-type must be application/json")
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "body_not_json",
+            ErrorCode::INVALID_REQUEST.0,
+            "content-type must be application/json",
+        )
     }
 
     pub(super) fn unparsable() -> Self {
@@ -78,7 +85,8 @@ impl Refused {
     }
 
     pub(super) fn invalid(id: Option<&RawValue>) -> Self {
-        let mut refused = Self::new(StatusCode::BAD_REQUEST, "message_invalid", ErrorCode::INVALID_REQUEST.0, "the body is not one JSON-RPC 2.0 message");
+        let mut refused =
+            Self::new(StatusCode::BAD_REQUEST, "message_invalid", ErrorCode::INVALID_REQUEST.0, "the body is not one JSON-RPC 2.0 message");
         refused.id = id.map(|id| id.get().to_owned());
         refused
     }
@@ -104,7 +112,14 @@ impl Refused {
     /// The answer, told once to the log.
     pub(crate) fn reply(self, app: &App, request_id: &str) -> HttpResponse {
         let status = self.status.as_u16();
-        tracing::info!(event = "access.refused", request.id = request_id, reason = self.reason, status, "refused a request: {}", self.reason);
+        tracing::info!(
+            event = "access.refused",
+            request.id = request_id,
+            reason = self.reason,
+            status,
+            "refused a request: {}",
+            self.reason
+        );
         match self.guard {
             Some(refusal) if matches!(*refusal, Error::InsufficientScope { .. }) => step_up(app, &refusal, self.id),
             Some(refusal) => guard::reply(&app.guard, &refusal),
@@ -173,7 +188,8 @@ impl Wish {
 
 /// RFC 9110 §12.5.1, without the order of preferences: only `q=0` says no.
 pub(super) fn accepts(request: &HttpRequest, wanted: &str) -> bool {
-    let mut entries = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
+    let mut entries =
+        request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).peekable();
     if entries.peek().is_none() {
         return true;
     }
@@ -187,7 +203,7 @@ pub(super) fn accepts(request: &HttpRequest, wanted: &str) -> bool {
 }
 
 /// The SDK's answer to one message, in the shape this client reads.
-pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: Wish) -> Result<HttpResponse, Refused> {
+pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: Wish, life: Duration) -> Result<HttpResponse, Refused> {
     let lists_tools = message.method() == Some("tools/list");
     if !stream::is_stream(&response) {
         return Ok(single(response, message, lists_tools).await);
@@ -213,7 +229,7 @@ pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: W
         });
         return Ok(answer.streaming(events));
     }
-    Ok(streamed(response).await)
+    Ok(streamed(response, life).await)
 }
 
 /// Not a stream: JSON goes through as it is; the SDK's plain texts become JSON-RPC errors.
@@ -243,11 +259,11 @@ async fn single(response: SdkResponse, message: &Message<'_>, lists_tools: bool)
     answer.status(status).insert_header(JSON).body(error_text(code, text, message.id().map(RawValue::get)))
 }
 
-/// Goes through as it is.
-pub(super) async fn streamed(response: SdkResponse) -> HttpResponse {
+/// Goes through as it is, for as long as the caller may listen.
+pub(super) async fn streamed(response: SdkResponse, life: Duration) -> HttpResponse {
     let mut answer = head(&response);
     if stream::is_stream(&response) {
-        return answer.streaming(stream::frames(response.into_body()));
+        return answer.streaming(stream::frames(response.into_body()).take_until(Box::pin(tokio::time::sleep(life))));
     }
     answer.body(stream::whole(response.into_body()).await)
 }

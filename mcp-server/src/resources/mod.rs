@@ -58,7 +58,12 @@ pub(crate) async fn read(app: &App, uri: &str, reader: &Reader) -> Result<ReadRe
     }
     let id = uri.strip_prefix(SCHEME).ok_or_else(|| unknown(uri))?;
     let document = app.documents.document(id, reader).await.map_err(|error| unreadable(&error))?.ok_or_else(|| unknown(uri))?;
-    let contents = ResourceContents::TextResourceContents { uri: uri.to_owned(), mime_type: Some(document.media_type), text: document.text, meta: None };
+    let contents = ResourceContents::TextResourceContents {
+        uri: uri.to_owned(),
+        mime_type: Some(document.media_type),
+        text: document.text,
+        meta: None,
+    };
     Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
 }
 

@@ -47,7 +47,7 @@ fn problem(status: StatusCode, reason: &'static str, detail: impl Into<String>) 
 
 /// `GET /api/v1/tools`
 pub(crate) async fn tools(request: HttpRequest, app: web::Data<App>, gate: web::Data<Gate>) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::GET, async || {
+    behind_the_gate(&request, &app, &gate, Method::GET, async |_| {
         admitted(&request, &app).await?;
         let tools: Vec<_> = Kind::ALL.into_iter().map(Kind::tool).collect();
         let mut listed = json!({ "tools": tools });
@@ -58,8 +58,14 @@ pub(crate) async fn tools(request: HttpRequest, app: web::Data<App>, gate: web::
 }
 
 /// `POST /api/v1/tools/{name}` with the tool's arguments as a JSON object; answers with the tool's output.
-pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web::Path<String>, app: web::Data<App>, gate: web::Data<Gate>) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::POST, async || {
+pub(crate) async fn call(
+    request: HttpRequest,
+    payload: web::Payload,
+    name: web::Path<String>,
+    app: web::Data<App>,
+    gate: web::Data<Gate>,
+) -> HttpResponse {
+    behind_the_gate(&request, &app, &gate, Method::POST, async |request_id| {
         let caller = admitted(&request, &app).await?;
         let Some(kind) = Kind::named(&name) else {
             return Err(problem(StatusCode::NOT_FOUND, "tool_unknown", "there is no tool of this name"));
@@ -67,9 +73,10 @@ pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web:
         caller.require(kind.needed())?;
         let arguments = arguments(payload).await?;
         let begun = Instant::now();
-        let call = Call { app: &app, caller: &caller, tool: kind.name(), arguments: &arguments, responses: None, state: None, context: None };
+        let call =
+            Call { app: &app, caller: &caller, tool: kind.name(), arguments: &arguments, responses: None, state: None, context: None };
         let outcome = kind.run(&call).await;
-        told(kind, &caller, &outcome, begun);
+        told(kind, &caller, request_id, &outcome, begun);
         match outcome {
             Ok(Answer::Done(output)) => Ok(HttpResponse::Ok().insert_header(JSON).body(output.to_string())),
             Ok(Answer::NeedsInput(_)) => Err(problem(StatusCode::CONFLICT, "input_required", "this call needs an MCP client")),
@@ -82,8 +89,13 @@ pub(crate) async fn call(request: HttpRequest, payload: web::Payload, name: web:
 }
 
 /// `GET /api/v1/openapi.json`: says nothing that needs a token.
-pub(crate) async fn openapi(request: HttpRequest, app: web::Data<App>, gate: web::Data<Gate>, document: web::Data<OpenApi>) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::GET, async || Ok(HttpResponse::Ok().insert_header(JSON).body(document.text()))).await
+pub(crate) async fn openapi(
+    request: HttpRequest,
+    app: web::Data<App>,
+    gate: web::Data<Gate>,
+    document: web::Data<OpenApi>,
+) -> HttpResponse {
+    behind_the_gate(&request, &app, &gate, Method::GET, async |_| Ok(HttpResponse::Ok().insert_header(JSON).body(document.text()))).await
 }
 
 /// `GET /documents/{id}?until=…&signature=…`: for browsers, so refusals are pages too.
@@ -113,16 +125,16 @@ async fn behind_the_gate(
     app: &App,
     gate: &Gate,
     method: Method,
-    serve: impl AsyncFnOnce() -> Result<HttpResponse, Refusal>,
+    serve: impl AsyncFnOnce(&str) -> Result<HttpResponse, Refusal>,
 ) -> HttpResponse {
-    let id = secret::fresh_name();
+    let id = secret::fresh_reference();
     let mut response = match gate.admit(request) {
         Err(refused) => refused.reply(app, &id),
         Ok(()) if request.method() == Method::OPTIONS => gate.preflight(request),
         Ok(()) if *request.method() != method && !(method == Method::GET && request.method() == Method::HEAD) => {
             HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, method.as_str())).finish()
         }
-        Ok(()) => serve().await.unwrap_or_else(|refusal| refused(app, refusal, &id)),
+        Ok(()) => serve(&id).await.unwrap_or_else(|refusal| refused(app, refusal, &id)),
     };
     gate.dress(request, &mut response);
     crate::mount::dress(&mut response, &id);
@@ -160,7 +172,14 @@ fn status_of(reason: &str) -> StatusCode {
 fn refused(app: &App, refusal: Refusal, request_id: &str) -> HttpResponse {
     match refusal {
         Refusal::Guard(refusal) => {
-            tracing::info!(event = "access.refused", request.id = request_id, reason = refusal.reason(), status = refusal.status(), "refused a request: {}", refusal.reason());
+            tracing::info!(
+                event = "access.refused",
+                request.id = request_id,
+                reason = refusal.reason(),
+                status = refusal.status(),
+                "refused a request: {}",
+                refusal.reason()
+            );
             let mut response = guard::reply(&app.guard, &refusal);
             let status = response.status();
             let body = problem_text(status, refusal.code(), refusal.description(), request_id);
@@ -168,8 +187,16 @@ fn refused(app: &App, refusal: Refusal, request_id: &str) -> HttpResponse {
             response.set_body(actix_web::body::BoxBody::new(body))
         }
         Refusal::Problem(Problem { status, reason, detail }) => {
-            tracing::info!(event = "access.refused", request.id = request_id, reason, status = status.as_u16(), "refused a request: {reason}");
-            HttpResponse::build(status).insert_header((header::CONTENT_TYPE, PROBLEM)).body(problem_text(status, reason, &detail, request_id))
+            tracing::info!(
+                event = "access.refused",
+                request.id = request_id,
+                reason,
+                status = status.as_u16(),
+                "refused a request: {reason}"
+            );
+            HttpResponse::build(status)
+                .insert_header((header::CONTENT_TYPE, PROBLEM))
+                .body(problem_text(status, reason, &detail, request_id))
         }
     }
 }
@@ -178,5 +205,6 @@ const PROBLEM: &str = "application/problem+json";
 
 fn problem_text(status: StatusCode, reason: &str, detail: &str, request_id: &str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
-    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": reason, "detail": detail, "request_id": request_id }).to_string()
+    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": reason, "detail": detail, "request_id": request_id })
+        .to_string()
 }

@@ -13,7 +13,7 @@ mod store;
 use std::collections::HashMap;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub(crate) struct Settings(Arc<AtomicU8>);
 struct Live {
     owner: Arc<str>,
     used_at: AtomicI64,
+    /// Orders uses within one second.
+    last_use: AtomicU64,
     created_at: i64,
     /// The revision that `initialize` asked for.
     version: OnceLock<String>,
@@ -80,12 +82,13 @@ pub(crate) struct Sessions {
     live: RwLock<HashMap<SessionId, Arc<Live>>>,
     rows: SessionRows,
     clock: Clock,
+    uses: AtomicU64,
 }
 
 impl Sessions {
     pub(crate) async fn open(database: &Path, clock: Clock) -> Result<Arc<Self>, OpenError> {
         let rows = SessionRows::open(database).await.map_err(|source| OpenError::database(database, source))?;
-        Ok(Arc::new(Self { live: RwLock::default(), rows, clock }))
+        Ok(Arc::new(Self { live: RwLock::default(), rows, clock, uses: AtomicU64::new(0) }))
     }
 
     /// Whom sessions of this caller belong to: the person and the application, whatever token they hold.
@@ -106,6 +109,7 @@ impl Sessions {
                 return None;
             }
             live.used_at.store(self.now(), Ordering::Relaxed);
+            live.last_use.store(self.next_use(), Ordering::Relaxed);
             return Some(live.version.get().cloned().unwrap_or_default());
         }
         let row = self.rows.load(id).await.ok().flatten()?;
@@ -124,7 +128,8 @@ impl Sessions {
 
     /// Everything that is only in memory goes to the file: on each tick and at shutdown.
     pub(crate) async fn write_down(&self) {
-        let used: Vec<(String, i64)> = self.read().iter().map(|(id, live)| (id.to_string(), live.used_at.load(Ordering::Relaxed))).collect();
+        let used: Vec<(String, i64)> =
+            self.read().iter().map(|(id, live)| (id.to_string(), live.used_at.load(Ordering::Relaxed))).collect();
         let now = self.now();
         if let Err(error) = self.rows.tend(used, now - SESSION_IDLE_SECS, now - SESSION_AGE_SECS, now).await {
             tracing::error!(event = "session.unstored", reason = "sessions_file", error = %error, "could not write the sessions file");
@@ -134,6 +139,10 @@ impl Sessions {
     fn now(&self) -> i64 {
         let Timestamp(now) = (self.clock)();
         now
+    }
+
+    fn next_use(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
     }
 
     fn is_alive(&self, row: &Row) -> bool {
@@ -167,7 +176,8 @@ impl Sessions {
         let RestoreOutcome::Restored(transport) = worker.restore_session(id.clone()).await? else {
             return Err(SessionFault::Unknown);
         };
-        let live = Live { owner, used_at: AtomicI64::new(self.now()), created_at, version: OnceLock::new(), worker };
+        let (used_at, last_use) = (AtomicI64::new(self.now()), AtomicU64::new(self.next_use()));
+        let live = Live { owner, used_at, last_use, created_at, version: OnceLock::new(), worker };
         self.write().insert(id, Arc::new(live));
         Ok(transport)
     }
@@ -199,7 +209,7 @@ fn oldest<'s>(sessions: impl Iterator<Item = (&'s SessionId, &'s Arc<Live>)>, ma
     if sessions.len() < max {
         return None;
     }
-    sessions.sort_by_key(|(_, live)| live.used_at.load(Ordering::Relaxed));
+    sessions.sort_by_key(|(_, live)| live.last_use.load(Ordering::Relaxed));
     sessions.first().map(|(id, _)| SessionId::clone(id))
 }
 
@@ -251,12 +261,19 @@ impl SessionManager for Sessions {
         Ok(self.require(id)?.worker.accept_message(id, message).await?)
     }
 
-    async fn create_standalone_stream(&self, id: &SessionId) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let live = self.require(id)?;
         Ok(boxed(live.worker.create_standalone_stream(id).await?))
     }
 
-    async fn resume(&self, id: &SessionId, last_event_id: String) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let live = self.require(id)?;
         Ok(boxed(live.worker.resume(id, last_event_id).await?))
     }

@@ -72,9 +72,19 @@ enum Write {
     Event(EventRow),
     /// Answered when everything sent before is committed.
     Flush(Done),
-    Session { id: String, row: Row, done: Done },
+    Session {
+        id: String,
+        row: Row,
+        done: Done,
+    },
     Delete(String),
-    Tend { used: Vec<(String, i64)>, used_before: i64, created_before: i64, now: i64, done: Done },
+    Tend {
+        used: Vec<(String, i64)>,
+        used_before: i64,
+        created_before: i64,
+        now: i64,
+        done: Done,
+    },
 }
 
 /// The file, shared by everybody who needs it.
@@ -118,21 +128,27 @@ impl SessionRows {
     }
 
     pub(super) async fn load(&self, id: &str) -> sqlx::Result<Option<Row>> {
-        let row = sqlx::query("SELECT owner, version, state, created_at, used_at FROM sessions WHERE id = ?1").bind(id).fetch_optional(&self.pool).await?;
+        let row = sqlx::query("SELECT owner, version, state, created_at, used_at FROM sessions WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
         Ok(row.map(|row| Row { owner: row.get(0), version: row.get(1), state: row.get(2), created_at: row.get(3), used_at: row.get(4) }))
     }
 
     /// The events of one stream after a place, in order, including those that still waited to be written.
     pub(super) async fn events_after(&self, session: &str, from: &Position) -> sqlx::Result<Vec<EventRow>> {
         self.written(Write::Flush).await?;
-        let rows = sqlx::query("SELECT event, is_last, message FROM events WHERE session = ?1 AND epoch = ?2 AND stream = ?3 AND event > ?4 ORDER BY event")
-            .bind(session)
-            .bind(&from.epoch)
-            .bind(i64::from(from.stream))
-            .bind(i64::from(from.event))
-            .fetch_all(&self.pool)
-            .await?;
-        let place = |event: i64| Position { epoch: from.epoch.clone(), stream: from.stream, event: u32::try_from(event).unwrap_or(u32::MAX) };
+        let rows = sqlx::query(
+            "SELECT event, is_last, message FROM events WHERE session = ?1 AND epoch = ?2 AND stream = ?3 AND event > ?4 ORDER BY event",
+        )
+        .bind(session)
+        .bind(&from.epoch)
+        .bind(i64::from(from.stream))
+        .bind(i64::from(from.event))
+        .fetch_all(&self.pool)
+        .await?;
+        let place =
+            |event: i64| Position { epoch: from.epoch.clone(), stream: from.stream, event: u32::try_from(event).unwrap_or(u32::MAX) };
         Ok(rows
             .iter()
             .map(|row| EventRow { session: session.to_owned(), position: place(row.get(0)), is_last: row.get(1), message: row.get(2) })
@@ -180,7 +196,9 @@ async fn commit(pool: &SqlitePool, group: &[Write]) -> sqlx::Result<()> {
     let events: Vec<_> = group
         .iter()
         .filter_map(|write| match write {
-            Write::Event(row) => Some((&row.session, &row.position.epoch, row.position.stream, row.position.event, row.is_last, &row.message)),
+            Write::Event(row) => {
+                Some((&row.session, &row.position.epoch, row.position.stream, row.position.event, row.is_last, &row.message))
+            }
             _ => None,
         })
         .collect();
@@ -244,7 +262,11 @@ async fn tend(tx: &mut Tx<'_>, used: &[(String, i64)], used_before: i64, created
         .bind(&rows)
         .execute(&mut **tx)
         .await?;
-    sqlx::query("DELETE FROM sessions WHERE used_at <= ?1 OR created_at <= ?2").bind(used_before).bind(created_before).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM sessions WHERE used_at <= ?1 OR created_at <= ?2")
+        .bind(used_before)
+        .bind(created_before)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query("DELETE FROM events WHERE stored_at < ?1 OR number <= (SELECT max(number) FROM events) - ?2 OR session NOT IN (SELECT id FROM sessions)")
         .bind(now - EVENT_LIFE_SECS)
         .bind(EVENTS_MAX)

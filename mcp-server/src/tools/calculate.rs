@@ -26,7 +26,8 @@ struct Output {
 }
 
 pub(super) fn describe() -> Tool {
-    tool::<Arguments, Output>(Kind::Calculate, "Calculate", "Evaluates an arithmetic expression in double precision.").with_annotations(reading("Calculate"))
+    tool::<Arguments, Output>(Kind::Calculate, "Calculate", "Evaluates an arithmetic expression in double precision.")
+        .with_annotations(reading("Calculate"))
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Answer, Fault> {

@@ -29,7 +29,9 @@ pub(crate) enum Answer {
 
 impl Answer {
     pub(crate) fn done(output: &impl Serialize) -> Result<Self, Fault> {
-        serde_json::to_value(output).map(Self::Done).map_err(|_| Fault::Failed { reason: "output_not_json", sentence: "the answer could not be written".into() })
+        serde_json::to_value(output)
+            .map(Self::Done)
+            .map_err(|_| Fault::Failed { reason: "output_not_json", sentence: "the answer could not be written".into() })
     }
 }
 
@@ -123,18 +125,25 @@ impl Call<'_> {
                 Err(unable) => Err(unanswered(&unable)),
             };
         }
-        let round = Round { subject: self.caller.subject(), client: self.caller.client_id(), tool: self.tool, arguments: self.arguments, key };
+        let round =
+            Round { subject: self.caller.subject(), client: self.caller.client_id(), tool: self.tool, arguments: self.arguments, key };
         if let Some(state) = self.state {
             // Attack 50: the state decides first; a forged, foreign or stale one never reaches the tool.
             if let Err(fault) = round.open(&self.app.seals.states, state, self.now()) {
-                return Err(Fault::Protocol { reason: fault.reason(), error: ErrorData::invalid_params("requestState is not valid for this call", None) });
+                return Err(Fault::Protocol {
+                    reason: fault.reason(),
+                    error: ErrorData::invalid_params("requestState is not valid for this call", None),
+                });
             }
             if let Some(answer) = self.responses.and_then(|responses| responses.get(key)).filter(|answer| answer.is_object()) {
                 return Ok(Asked::Answered(answer.clone()));
             }
         }
         if let Some(missing) = conversation.missing_capability(&question) {
-            return Err(Fault::Protocol { reason: "client_capability_missing", error: ErrorData::missing_required_client_capability(missing) });
+            return Err(Fault::Protocol {
+                reason: "client_capability_missing",
+                error: ErrorData::missing_required_client_capability(missing),
+            });
         }
         let state = round.seal(&self.app.seals.states, self.now());
         let questions = std::iter::once((key.to_owned(), question)).collect();

@@ -13,7 +13,8 @@ struct Heard {
 }
 
 pub(super) fn describe() -> Tool {
-    tool::<Heard, Heard>(Kind::Echo, "Echo", "Returns the message unchanged. Use it to test the connection.").with_annotations(reading("Echo"))
+    tool::<Heard, Heard>(Kind::Echo, "Echo", "Returns the message unchanged. Use it to test the connection.")
+        .with_annotations(reading("Echo"))
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Answer, Fault> {

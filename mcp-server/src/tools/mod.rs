@@ -43,16 +43,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Search,
-        Self::Fetch,
-        Self::Echo,
-        Self::Timestamp,
-        Self::Calculate,
-        Self::NoteWrite,
-        Self::Summarize,
-        Self::Whoami,
-    ];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Search, Self::Fetch, Self::Echo, Self::Timestamp, Self::Calculate, Self::NoteWrite, Self::Summarize, Self::Whoami];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -124,7 +116,8 @@ impl Kind {
     }
 }
 
-static SCOPES: LazyLock<[Scope; 3]> = LazyLock::new(|| [READ, WRITE, INFER].map(|scope| Scope::parse(scope).expect("our own scopes are well-formed")));
+static SCOPES: LazyLock<[Scope; 3]> =
+    LazyLock::new(|| [READ, WRITE, INFER].map(|scope| Scope::parse(scope).expect("our own scopes are well-formed")));
 
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| Kind::ALL.into_iter().map(described).collect());
 

@@ -51,7 +51,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, Fault> {
     if !arguments.replace && call.app.documents.has_note(&note, &reader).await {
         match may_replace(call, &note).await? {
             Replace::Yes => {}
-            Replace::No => return Err(Fault::failed("replace_declined", "there is a note of this title already, and it was not to be replaced")),
+            Replace::No => {
+                return Err(Fault::failed("replace_declined", "there is a note of this title already, and it was not to be replaced"));
+            }
             Replace::Later(answer) => return Ok(answer),
         }
     }
@@ -74,9 +76,11 @@ async fn may_replace(call: &Call<'_>, note: &Note) -> Result<Replace, Fault> {
         "properties": { "replace": { "type": "boolean", "title": "Replace it", "default": false } },
         "required": ["replace"],
     });
-    let requested_schema: ElicitationSchema = serde_json::from_value(schema).map_err(|_| Fault::failed("question_malformed", "the question could not be asked"))?;
+    let requested_schema: ElicitationSchema =
+        serde_json::from_value(schema).map_err(|_| Fault::failed("question_malformed", "the question could not be asked"))?;
     let message = format!("There is a note called {:?} already. Replace it?", note.title());
-    let question = InputRequest::Elicitation(ElicitRequest::new(ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema }));
+    let question =
+        InputRequest::Elicitation(ElicitRequest::new(ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema }));
     match call.ask(REPLACE, question).await {
         Ok(Asked::Later(round)) => Ok(Replace::Later(Answer::NeedsInput(round))),
         Ok(Asked::Answered(answer)) => Ok(if said_yes(&answer) { Replace::Yes } else { Replace::No }),

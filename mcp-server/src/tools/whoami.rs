@@ -22,12 +22,21 @@ struct Me<'a> {
 }
 
 pub(super) fn describe() -> Tool {
-    tool::<Nothing, Me<'static>>(Kind::Whoami, "Who am I", "Returns which person and which application this connection acts for, and what it may do.")
-        .with_annotations(reading("Who am I"))
+    tool::<Nothing, Me<'static>>(
+        Kind::Whoami,
+        "Who am I",
+        "Returns which person and which application this connection acts for, and what it may do.",
+    )
+    .with_annotations(reading("Who am I"))
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Answer, Fault> {
     call.arguments::<Nothing>()?;
     let caller = call.caller;
-    Answer::done(&Me { subject: caller.subject(), client_id: caller.client_id(), scope: caller.scope().as_str().to_owned(), expires_at: caller.expires_at().0 })
+    Answer::done(&Me {
+        subject: caller.subject(),
+        client_id: caller.client_id(),
+        scope: caller.scope().as_str().to_owned(),
+        expires_at: caller.expires_at().0,
+    })
 }

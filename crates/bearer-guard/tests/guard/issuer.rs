@@ -82,7 +82,7 @@ impl Signer {
     /// A token with this header and these claims, whatever they say.
     pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", b64(header.to_string().as_bytes()), b64(claims.to_string().as_bytes()));
-        format!("{message}.{}", b64(&self.sign(message.as_bytes())))
+        format!("{message}.{}", b64(self.sign(message.as_bytes())))
     }
 }
 

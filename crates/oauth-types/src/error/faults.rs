@@ -17,6 +17,9 @@ macro_rules! faults {
             pub fn explanation(self) -> &'static str {
                 match self { $(faults!(@pattern $name $variant $($arg)?) => $text,)* }
             }
+
+            #[cfg(test)]
+            const TEXTS: &[(&'static str, &'static str)] = &[$(($slug, $text),)*];
         }
 
         impl std::fmt::Display for $name {
@@ -265,5 +268,44 @@ faults! {
         RegistrationTokenMismatch => "registration_token_mismatch", "the registration access token is not this client's";
         RegistrationClientUnknown => "registration_client_unknown", "a registration access token was shown for a client that is not here, or no longer";
         Ended => "token_ended", "the token, or the grant, client, person or sign-in behind it, was ended";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(&str, &[(&str, &str)]); 9] = [
+        ("RequestFault", RequestFault::TEXTS),
+        ("ClientFault", ClientFault::TEXTS),
+        ("GrantFault", GrantFault::TEXTS),
+        ("ScopeFault", ScopeFault::TEXTS),
+        ("TargetFault", TargetFault::TEXTS),
+        ("Refusal", Refusal::TEXTS),
+        ("RedirectFault", RedirectFault::TEXTS),
+        ("MetadataFault", MetadataFault::TEXTS),
+        ("TokenFault", TokenFault::TEXTS),
+    ];
+
+    #[test]
+    fn a_reason_names_one_fault_of_its_list() {
+        for (list, texts) in ALL {
+            let mut seen = std::collections::HashSet::new();
+            for (slug, _) in texts {
+                assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{list}: {slug}");
+                assert!(seen.insert(slug), "{list} has {slug} twice");
+            }
+        }
+    }
+
+    /// RFC 6749 §5.2: error_description is %x20-21 / %x23-5B / %x5D-7E, and several of these sentences become one.
+    #[test]
+    fn every_sentence_is_plain_ascii_without_quotes() {
+        for (list, texts) in ALL {
+            for (slug, text) in texts {
+                let is_plain = text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
+                assert!(is_plain && !text.is_empty(), "{list} {slug}: {text}");
+            }
+        }
     }
 }
