@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::conversation::Conversation;
 use crate::documents::{Change, Reader};
+use crate::mount::Reference;
 use crate::sessions::Settings;
 use crate::tools::{Answer, Call, Fault, Kind, SECURITY_SCHEMES};
 use crate::{prompts, resources};
@@ -213,7 +214,9 @@ impl ServerHandler for Handler {
             Ok(()) => kind.run(&call).await,
             Err(refusal) => return Ok(refused(&self.app.guard.challenge(Some(&refusal)), &refusal).into()),
         };
-        told(kind, &caller, &outcome, begun);
+        let parts = context.extensions.get::<http::request::Parts>();
+        let reference = parts.and_then(|parts| parts.extensions.get::<Reference>()).map_or("", |reference| &reference.0);
+        told(kind, &caller, reference, &outcome, begun);
         match outcome {
             Ok(Answer::Done(output)) => Ok(CallToolResult::structured(output).into()),
             Ok(Answer::NeedsInput(round)) => Ok(round.into()),
@@ -316,7 +319,7 @@ pub(crate) fn refused(challenge: &str, refusal: &Error) -> CallToolResult {
 }
 
 /// `tool.called`: who, through which client, which tool, how long, how it ended. Never what.
-pub(crate) fn told(kind: Kind, caller: &Caller, outcome: &Result<Answer, Fault>, begun: Instant) {
+pub(crate) fn told(kind: Kind, caller: &Caller, request_id: &str, outcome: &Result<Answer, Fault>, begun: Instant) {
     let outcome = match outcome {
         Ok(Answer::Done(_)) => "done",
         Ok(Answer::NeedsInput(_)) => "input_required",
@@ -325,6 +328,7 @@ pub(crate) fn told(kind: Kind, caller: &Caller, outcome: &Result<Answer, Fault>,
     let duration_ms = u64::try_from(begun.elapsed().as_micros()).map_or(f64::MAX, |micros| micros as f64 / 1000.0);
     tracing::info!(
         event = "tool.called",
+        request.id = request_id,
         tool = kind.name(),
         client.id = caller.client_id(),
         subject.id = caller.subject(),

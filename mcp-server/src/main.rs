@@ -30,7 +30,10 @@ fn log() {
     let quiet = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_targets([("mcp_server", LevelFilter::INFO), ("bearer_guard", LevelFilter::INFO)]);
-    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().json().flatten_event(true)).with(quiet).init();
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).json().flatten_event(true))
+        .with(quiet)
+        .init();
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {

@@ -120,6 +120,12 @@ pub(crate) fn fresh_name() -> String {
     URL_SAFE_NO_PAD.encode(fresh::<24>())
 }
 
+/// The reference of one request, as the whole of Portico writes it: ten letters that a person can read out.
+pub(crate) fn fresh_reference() -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    fresh::<10>().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -399,6 +399,7 @@ impl Plan {
                 push_number(json, Some(expires_at.0));
                 json.push(']');
                 row.previous_hash = presented;
+                row.successor_sealed = Some(rotation.successor.sealed.clone());
                 row.refresh_hash = Some(rotation.successor.hash);
                 row.refresh_expires_at = Some(expires_at);
                 row.generation += 1;

@@ -25,6 +25,9 @@ mod subjects;
 mod upstream_sessions;
 mod writer;
 
+#[cfg(test)]
+mod conformance;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

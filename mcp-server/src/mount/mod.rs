@@ -13,6 +13,7 @@ mod reply;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -35,12 +36,19 @@ use crate::handler::Handler;
 use crate::secret;
 use crate::sessions::{Remembered, Sessions};
 
+/// What a call that began before its token ran out may still take; tools wait at most 50 s for a person.
+const STREAM_GRACE: Duration = Duration::from_secs(60);
+
 /// How a call can talk back: told to the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialogue {
     Session,
     None,
 }
+
+/// The reference of the request a message came with, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reference(pub(crate) String);
 
 /// The SDK, twice: with sessions for the 2025 revisions, without for everything else.
 #[derive(Clone)]
@@ -88,7 +96,7 @@ struct Exchange<'a> {
 
 /// The handler of the route, for every method.
 pub(crate) async fn answer(request: HttpRequest, payload: web::Payload, endpoint: web::Data<Endpoint>) -> HttpResponse {
-    let id = secret::fresh_name();
+    let id = secret::fresh_reference();
     let mut response = match endpoint.gate.admit(&request) {
         Ok(()) if request.method() == Method::OPTIONS => endpoint.gate.preflight(&request),
         Ok(()) => match admitted(&request, payload, &endpoint, &id).await {
@@ -164,7 +172,14 @@ impl Exchange<'_> {
         };
         let response =
             self.dispatch(message.bytes.clone(), Method::POST, dialogue, session.filter(|_| dialogue == Dialogue::Session && !opens)).await;
-        reply::shaped(response, message, wish).await
+        reply::shaped(response, message, wish, self.stream_life()).await
+    }
+
+    /// How long an answer may stream: the token's own life, and a little for a call that is under way. A client whose stream
+    /// ends so comes back with a fresh token, or not at all.
+    fn stream_life(&self) -> Duration {
+        let left = self.caller.expires_at().0 - self.endpoint.app.now();
+        Duration::from_secs(u64::try_from(left).unwrap_or_default()) + STREAM_GRACE
     }
 
     /// The session of a batch, if it has one; batches exist in 2025-03-26 only and never carry `initialize`.
@@ -198,7 +213,7 @@ impl Exchange<'_> {
             return Err(Refused::not_acceptable());
         }
         let response = self.dispatch(Bytes::new(), Method::GET, Dialogue::Session, Some(session)).await;
-        Ok(reply::streamed(response).await)
+        Ok(reply::streamed(response, self.stream_life()).await)
     }
 
     /// DELETE: the client ends its session.
@@ -207,7 +222,7 @@ impl Exchange<'_> {
         let session = self.legacy_session()?;
         self.known(session).await?;
         let response = self.dispatch(Bytes::new(), Method::DELETE, Dialogue::Session, Some(session)).await;
-        Ok(reply::streamed(response).await)
+        Ok(reply::streamed(response, self.stream_life()).await)
     }
 
     /// GET and DELETE exist for sessions of the 2025 revisions; for everybody else this endpoint takes POST.
@@ -250,6 +265,7 @@ impl Exchange<'_> {
         }
         request.extensions_mut().insert(self.caller.clone());
         request.extensions_mut().insert(dialogue);
+        request.extensions_mut().insert(Reference(self.id.to_owned()));
         match dialogue {
             Dialogue::Session => Sessions::on_behalf_of(self.owner.clone(), self.endpoint.in_session.handle(request)).await,
             Dialogue::None => self.endpoint.alone.handle(request).await,

@@ -1,5 +1,7 @@
 //! The shapes an answer takes: refusals of the mount, and the SDK's responses made fit for every client.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -201,7 +203,7 @@ pub(super) fn accepts(request: &HttpRequest, wanted: &str) -> bool {
 }
 
 /// The SDK's answer to one message, in the shape this client reads.
-pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: Wish) -> Result<HttpResponse, Refused> {
+pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: Wish, life: Duration) -> Result<HttpResponse, Refused> {
     let lists_tools = message.method() == Some("tools/list");
     if !stream::is_stream(&response) {
         return Ok(single(response, message, lists_tools).await);
@@ -227,7 +229,7 @@ pub(super) async fn shaped(response: SdkResponse, message: &Message<'_>, wish: W
         });
         return Ok(answer.streaming(events));
     }
-    Ok(streamed(response).await)
+    Ok(streamed(response, life).await)
 }
 
 /// Not a stream: JSON goes through as it is; the SDK's plain texts become JSON-RPC errors.
@@ -257,11 +259,11 @@ async fn single(response: SdkResponse, message: &Message<'_>, lists_tools: bool)
     answer.status(status).insert_header(JSON).body(error_text(code, text, message.id().map(RawValue::get)))
 }
 
-/// Goes through as it is.
-pub(super) async fn streamed(response: SdkResponse) -> HttpResponse {
+/// Goes through as it is, for as long as the caller may listen.
+pub(super) async fn streamed(response: SdkResponse, life: Duration) -> HttpResponse {
     let mut answer = head(&response);
     if stream::is_stream(&response) {
-        return answer.streaming(stream::frames(response.into_body()));
+        return answer.streaming(stream::frames(response.into_body()).take_until(Box::pin(tokio::time::sleep(life))));
     }
     answer.body(stream::whole(response.into_body()).await)
 }

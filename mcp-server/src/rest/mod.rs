@@ -47,7 +47,7 @@ fn problem(status: StatusCode, reason: &'static str, detail: impl Into<String>) 
 
 /// `GET /api/v1/tools`
 pub(crate) async fn tools(request: HttpRequest, app: web::Data<App>, gate: web::Data<Gate>) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::GET, async || {
+    behind_the_gate(&request, &app, &gate, Method::GET, async |_| {
         admitted(&request, &app).await?;
         let tools: Vec<_> = Kind::ALL.into_iter().map(Kind::tool).collect();
         let mut listed = json!({ "tools": tools });
@@ -65,7 +65,7 @@ pub(crate) async fn call(
     app: web::Data<App>,
     gate: web::Data<Gate>,
 ) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::POST, async || {
+    behind_the_gate(&request, &app, &gate, Method::POST, async |request_id| {
         let caller = admitted(&request, &app).await?;
         let Some(kind) = Kind::named(&name) else {
             return Err(problem(StatusCode::NOT_FOUND, "tool_unknown", "there is no tool of this name"));
@@ -76,7 +76,7 @@ pub(crate) async fn call(
         let call =
             Call { app: &app, caller: &caller, tool: kind.name(), arguments: &arguments, responses: None, state: None, context: None };
         let outcome = kind.run(&call).await;
-        told(kind, &caller, &outcome, begun);
+        told(kind, &caller, request_id, &outcome, begun);
         match outcome {
             Ok(Answer::Done(output)) => Ok(HttpResponse::Ok().insert_header(JSON).body(output.to_string())),
             Ok(Answer::NeedsInput(_)) => Err(problem(StatusCode::CONFLICT, "input_required", "this call needs an MCP client")),
@@ -95,7 +95,7 @@ pub(crate) async fn openapi(
     gate: web::Data<Gate>,
     document: web::Data<OpenApi>,
 ) -> HttpResponse {
-    behind_the_gate(&request, &app, &gate, Method::GET, async || Ok(HttpResponse::Ok().insert_header(JSON).body(document.text()))).await
+    behind_the_gate(&request, &app, &gate, Method::GET, async |_| Ok(HttpResponse::Ok().insert_header(JSON).body(document.text()))).await
 }
 
 /// `GET /documents/{id}?until=…&signature=…`: for browsers, so refusals are pages too.
@@ -125,16 +125,16 @@ async fn behind_the_gate(
     app: &App,
     gate: &Gate,
     method: Method,
-    serve: impl AsyncFnOnce() -> Result<HttpResponse, Refusal>,
+    serve: impl AsyncFnOnce(&str) -> Result<HttpResponse, Refusal>,
 ) -> HttpResponse {
-    let id = secret::fresh_name();
+    let id = secret::fresh_reference();
     let mut response = match gate.admit(request) {
         Err(refused) => refused.reply(app, &id),
         Ok(()) if request.method() == Method::OPTIONS => gate.preflight(request),
         Ok(()) if *request.method() != method && !(method == Method::GET && request.method() == Method::HEAD) => {
             HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, method.as_str())).finish()
         }
-        Ok(()) => serve().await.unwrap_or_else(|refusal| refused(app, refusal, &id)),
+        Ok(()) => serve(&id).await.unwrap_or_else(|refusal| refused(app, refusal, &id)),
     };
     gate.dress(request, &mut response);
     crate::mount::dress(&mut response, &id);

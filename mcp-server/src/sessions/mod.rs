@@ -325,3 +325,6 @@ impl Default for Settings {
         Self(Arc::new(AtomicU8::new(3)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,11 +199,7 @@ impl Reply {
         if let Ok(message) = serde_json::from_str(&self.text) {
             return message;
         }
-        self.events()
-            .into_iter()
-            .filter(|message| message.get("result").is_some() || message.get("error").is_some())
-            .next_back()
-            .unwrap_or_default()
+        self.events().into_iter().rfind(|message| message.get("result").is_some() || message.get("error").is_some()).unwrap_or_default()
     }
 
     pub(crate) fn events(&self) -> Vec<Value> {
