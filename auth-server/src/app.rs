@@ -68,7 +68,7 @@ impl App {
         Store::migrate(&config.database).await.map_err(OpenError::when("bring the database to this version's schema"))?;
         let store = Store::open(&StoreConfig::from(&config), clock.clone()).await.map_err(OpenError::when("open the database"))?;
         let ephemeral = ephemeral::open(&config.database, clock.clone()).await.map_err(OpenError::when("open the ephemeral store"))?;
-        let sealing = SealingKeys::of(&config.keys.sealing).map_err(OpenError::when("open the sealing key"))?;
+        let sealing = SealingKeys::of(&config.keys).map_err(OpenError::when("open the sealing key"))?;
         let keys = KeyStore::open(store.clone(), sealing, KeySettings::from(&config), clock.clone())
             .await
             .map_err(OpenError::when("open the signing keys"))?;

@@ -18,7 +18,7 @@ async fn the_consent_page_tells_what_is_asked() {
     let app = stage.public_app().await;
     let (page, _) = app.journey().until_page().await;
     let text = words(&page.text());
-    for shown in ["Reading Assistant", "127.0.0.1", "Documents", "https://portico.test/mcp", "Search and read documents"] {
+    for shown in ["Reading Assistant", "127.0.0.1", "Documents", "https://portico.test/mcp", "Search and read documents", "mcp:read"] {
         assert!(page.text().contains(shown), "{shown} is not shown: {text}");
     }
     expect::no_store(&page);

@@ -71,7 +71,7 @@ async fn the_sealing_key_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let stage = Stage::rise().await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&stage.config().keys.sealing_key_file), 0o600);
+    assert_eq!(mode(&stage.folder().join("sealing.key")), 0o600);
 }
 
 /// A life of a server in which every secret appears, in success and in failure.

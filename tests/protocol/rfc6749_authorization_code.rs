@@ -428,7 +428,7 @@ async fn the_consent_page_names_every_scope_that_is_granted() {
     for (scope, shown, not_shown) in [("mcp:read mcp:write", vec![read, change], None), ("mcp:read", vec![read], Some(change))] {
         let (page, _) = app.journey().with("scope", scope).until_page().await;
         let text = html::words(&page.text());
-        for sentence in shown {
+        for sentence in shown.into_iter().chain(scope.split(' ')) {
             assert!(text.contains(sentence), "the page hides {sentence}: {text}");
         }
         assert!(not_shown.is_none_or(|sentence| !text.contains(sentence)), "the page shows what was not asked for: {text}");

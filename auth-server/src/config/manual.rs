@@ -1,4 +1,4 @@
-//! The manual of settings and their JSON schema, generated from `default.toml`: one setting, one place.
+//! The manual of settings and their JSON schema, made from `default.toml`: one setting, one place.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::layers::{DEFAULTS, ENVIRONMENT_PREFIX};
 
 /// `docs/configuration.md`.
 pub fn manual() -> String {
-    let mut out = String::from("# Configuration\n\n<!-- Generated from auth-server/default.toml by `cargo xtask docs`. -->\n\n");
+    let mut out = String::from("# Configuration\n\n<!-- Generated from auth-server/default.toml: `cargo run -- config manual > docs/configuration.md`. A test holds it fresh. -->\n\n");
     let mut comment: Vec<&str> = Vec::new();
     let mut section = String::new();
     for line in DEFAULTS.lines() {
@@ -88,6 +88,13 @@ mod tests {
             }
             said = line.starts_with("# ");
         }
+    }
+
+    /// `cargo run -- config manual > docs/configuration.md`, and the same with `--schema` for the schema.
+    #[test]
+    fn the_manual_in_docs_is_fresh() {
+        assert!(include_str!("../../../docs/configuration.md") == manual(), "docs/configuration.md is stale");
+        assert!(include_str!("../../../docs/config.schema.json") == schema(), "docs/config.schema.json is stale");
     }
 
     #[test]

@@ -69,29 +69,30 @@ pub enum Database {
 pub struct KeysConfig {
     /// With which algorithm new keys sign.
     pub algorithm: SigningAlgorithm,
-    /// The sealing keys.
-    pub sealing: SealingSource,
+    /// The file of the sealing keys.
+    pub sealing_key_file: PathBuf,
+    /// The sealing keys themselves, in place of a file.
+    pub sealing_keys: Option<GivenSealingKeys>,
     /// How long a key signs.
     pub rotate_after: Ttl,
     /// How long it is published before.
     pub publish_before: Ttl,
 }
 
-/// Where the sealing keys are.
+/// Sealing keys that stand in the configuration itself, which means in the environment: lines of a sealing key file.
 #[derive(Clone, PartialEq, Eq)]
-pub enum SealingSource {
-    /// In a file, which is made on first start.
-    File(PathBuf),
-    /// In the configuration itself, which means in the environment: lines of a sealing key file.
-    Given(String),
+pub struct GivenSealingKeys(String);
+
+impl GivenSealingKeys {
+    /// The lines.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
-impl std::fmt::Debug for SealingSource {
+impl std::fmt::Debug for GivenSealingKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "File({})", path.display()),
-            Self::Given(_) => f.write_str("Given(…)"),
-        }
+        f.write_str("GivenSealingKeys(…)")
     }
 }
 

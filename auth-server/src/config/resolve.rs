@@ -6,8 +6,8 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems, RefreshConfig,
-    RegistrationConfig, Resource, ResourceServer, SealingSource, SigningAlgorithm, duration, layers::REPEATED,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems,
+    RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, duration, layers::REPEATED,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
@@ -179,12 +179,9 @@ impl Reader {
         let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256];
         KeysConfig {
             algorithm: algorithms[self.one_of("keys.algorithm", &algorithms.map(SigningAlgorithm::as_str))],
-            sealing: match (file.as_str(), given.as_str()) {
-                ("", "") => SealingSource::File(data_dir.join("sealing.key")),
-                (_, "") => SealingSource::File(PathBuf::from(file)),
-                // An environment variable is one line for most who set it.
-                _ => SealingSource::Given(given.replace(',', "\n")),
-            },
+            sealing_key_file: if file.is_empty() { data_dir.join("sealing.key") } else { PathBuf::from(file) },
+            // An environment variable is one line for most who set it.
+            sealing_keys: (!given.is_empty()).then(|| GivenSealingKeys(given.replace(',', "\n"))),
             rotate_after: self.duration("keys.rotate_after", Ttl::hours(1), Ttl::days(3650)),
             publish_before: self.duration("keys.publish_before", Ttl(0), Ttl::days(30)),
         }
@@ -352,9 +349,9 @@ mod tests {
 
     #[test]
     fn sealing_keys_come_from_a_file_or_from_the_environment() {
-        assert!(matches!(with(&[]).unwrap().keys.sealing, SealingSource::File(_)));
-        let given = with(&[("keys.sealing_keys", "2:AAAA,1:BBBB")]).unwrap().keys.sealing;
-        assert_eq!(given, SealingSource::Given("2:AAAA\n1:BBBB".to_owned()));
+        assert_eq!(with(&[]).unwrap().keys.sealing_keys, None);
+        let given = with(&[("keys.sealing_keys", "2:AAAA,1:BBBB")]).unwrap().keys.sealing_keys.unwrap();
+        assert_eq!(given.expose(), "2:AAAA\n1:BBBB");
         assert!(!format!("{given:?}").contains("AAAA"));
         assert!(with(&[("keys.sealing_keys", "1:AAAA"), ("keys.sealing_key_file", "keys")]).is_err());
     }

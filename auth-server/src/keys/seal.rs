@@ -14,7 +14,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::KeyError;
-use crate::{config::SealingSource, secret};
+use crate::{config::KeysConfig, secret};
 
 /// A master key has the strength of the ciphers it feeds (AES-256, HMAC-SHA256).
 const MASTER_BYTES: usize = 32;
@@ -90,10 +90,10 @@ impl SealingKeys {
     ///
     /// # Errors
     /// As [`Self::open`] and [`Self::parse`].
-    pub fn of(source: &SealingSource) -> Result<Self, KeyError> {
-        match source {
-            SealingSource::File(path) => Self::open(path),
-            SealingSource::Given(text) => Self::parse(text),
+    pub fn of(config: &KeysConfig) -> Result<Self, KeyError> {
+        match &config.sealing_keys {
+            Some(given) => Self::parse(given.expose()),
+            None => Self::open(&config.sealing_key_file),
         }
     }
 

@@ -17,13 +17,19 @@ mod error;
 mod grants;
 mod group;
 mod keys;
+mod plan;
 mod purge;
 mod schema;
 pub mod seed;
 mod seen;
+mod statements;
 mod subjects;
+mod tx;
 mod upstream_sessions;
 mod writer;
+
+#[cfg(test)]
+mod conformance;
 
 use std::{
     sync::{

@@ -62,6 +62,15 @@ pub(super) async fn migrate(conn: &mut Conn) -> Result<(), StoreError> {
     })
 }
 
+/// Walks to an older step, to test the way from it.
+#[cfg(test)]
+pub(super) async fn migrate_to(conn: &mut Conn, step: i64) -> Result<(), MigrateError> {
+    match conn {
+        Conn::Sqlite(conn) => migrator(true).run_to(step, conn).await,
+        Conn::Postgres(conn) => migrator(false).run_to(step, conn).await,
+    }
+}
+
 const NEWEST: &str = "SELECT version, success FROM _sqlx_migrations ORDER BY version DESC LIMIT $1";
 
 /// Is the schema this program's?

@@ -162,7 +162,7 @@ pub(crate) async fn follow(guard: Weak<Inner>) {
             Err(cause) if is_well => {
                 is_well = false;
                 tracing::warn!(
-                    event = "upstream.unreachable",
+                    event = "ended.unreadable",
                     error = &cause as &dyn std::error::Error,
                     "could not read what ended at {}; in {} s this resource answers 503",
                     follower.feed.url,

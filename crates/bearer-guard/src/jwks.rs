@@ -126,7 +126,7 @@ impl PublishedKeys {
             }
             Err(cause) => {
                 tracing::warn!(
-                    event = "upstream.unreachable",
+                    event = "keys.unreadable",
                     error = &cause as &dyn std::error::Error,
                     "could not read the issuer's keys at {}",
                     self.url

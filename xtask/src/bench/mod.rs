@@ -7,6 +7,7 @@
 
 mod figures;
 mod prepare;
+mod profile;
 mod rows;
 mod scale;
 mod table;
@@ -44,6 +45,9 @@ pub(crate) struct Options {
     /// Seconds of each measurement, after a warm-up of a quarter of it
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Instead of figures: where the time of each request goes, by samples of a binary with symbols
+    #[arg(long)]
+    profile: bool,
     /// Grants in the file for the measurements at scale; 0 leaves them out
     #[arg(long, default_value_t = 1_000_000)]
     grants: u64,
@@ -57,6 +61,7 @@ struct Bench {
     server_core: usize,
     driver_core: usize,
     measured: Duration,
+    is_profiling: bool,
 }
 
 pub(crate) fn run(chosen: Option<&Path>, options: &Options) -> Result<()> {
@@ -70,19 +75,20 @@ pub(crate) fn run(chosen: Option<&Path>, options: &Options) -> Result<()> {
     report.idle = Some(machine::memory(portico.pid())?);
     report.signature_ns.push(figures::signature_ns(&bench)?);
     let stage = prepare::Stage::set(&house)?;
-    rows::measure(&bench, &house, &portico, &stage, &wanted, &mut report)?;
+    rows::Run { bench: &bench, house: &house, portico: &portico, wanted: &wanted, report: &mut report }.measure(&stage)?;
     report.loaded = Some(machine::memory(portico.pid())?);
     portico.stop()?;
-    if options.grants > 0 && wanted("scale") {
-        scale::measure(&bench, options.grants, &mut report)?;
-    }
-    report.signature_ns.push(figures::signature_ns(&bench)?);
-    let text = report.markdown();
+    let document = workspace::root().join("docs/performance.md");
+    let (marks, text) = if options.profile {
+        (table::PROFILE, report.profile_markdown())
+    } else {
+        if options.grants > 0 && wanted("scale") {
+            scale::measure(&bench, options.grants, &mut report)?;
+        }
+        (table::FIGURES, report.markdown())
+    };
     say(&text);
-    if options.write {
-        table::write_into(&workspace::root().join("docs/performance.md"), &text)?;
-    }
-    Ok(())
+    if options.write { table::write_into(&document, marks, &text) } else { Ok(()) }
 }
 
 fn build(chosen: Option<&Path>, options: &Options) -> Result<Bench> {
@@ -92,6 +98,7 @@ fn build(chosen: Option<&Path>, options: &Options) -> Result<Bench> {
     let folder = workspace::target_folder()?.join("dist");
     let server = match chosen {
         Some(chosen) => chosen.canonicalize()?,
+        None if options.profile => profile::binary_with_symbols()?,
         None => {
             let mut product = workspace::cargo(&["build", "--profile", "dist", "--package", "portico"])?;
             must("cargo build --profile dist", &mut product, BUILD_LIMIT)?;
@@ -105,6 +112,7 @@ fn build(chosen: Option<&Path>, options: &Options) -> Result<Bench> {
         server_core,
         driver_core,
         measured: Duration::from_secs(options.seconds),
+        is_profiling: options.profile,
     })
 }
 

@@ -15,8 +15,9 @@ use crate::visitor::{KNOWN_REDIRECT, registration_body};
 use crate::wire::{Ask, Connection};
 use crate::{Result, machine, run};
 
-use super::figures::{Figures, Load, drive, signature_ns};
+use super::figures::{Figures, Grant, Load, drive, signature_ns};
 use super::prepare::Stage;
+use super::profile::Sampling;
 use super::table::{Report, Row};
 use super::{Bench, INTROSPECTOR, INTROSPECTOR_SECRET};
 
@@ -44,48 +45,75 @@ struct Plan {
     /// ES of whole-server processor time; issue 3.
     target: f64,
     connections: usize,
-    keep_tokens: usize,
     floor: Floor,
     work: Value,
 }
 
-/// Measures every wanted row and puts it into the report.
-pub(super) fn measure(
-    bench: &Bench,
-    house: &House,
-    portico: &Portico,
-    stage: &Stage,
-    wanted: &dyn Fn(&str) -> bool,
-    report: &mut Report,
-) -> Result<()> {
-    let floor = FloorServer::start(bench)?;
-    let mut grants = stage.grants.clone();
-    for connections in [16, 128] {
-        let name = if connections == 16 { "refresh, 16 connections" } else { "refresh, 128 connections" };
-        let target = if connections == 16 { 5.5 } else { 4.5 };
-        let work = json!({ "refresh": { "grants": grants } });
-        let plan = Plan { name, target, connections, keep_tokens: 0, floor: Floor::Signed, work };
-        if let Some(figures) = row(bench, house, portico, &floor, plan, wanted, report)? {
-            grants = figures.grants;
+/// One run over the rows: who is asked, what lies beneath, and where the figures go.
+pub(super) struct Run<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) house: &'a House,
+    pub(super) portico: &'a Portico,
+    pub(super) wanted: &'a dyn Fn(&str) -> bool,
+    pub(super) report: &'a mut Report,
+}
+
+impl Run<'_> {
+    /// Measures every wanted row and puts it into the report.
+    pub(super) fn measure(&mut self, stage: &Stage) -> Result<()> {
+        let floor = FloorServer::start(self.bench)?;
+        let mut grants = stage.grants.clone();
+        for (name, connections, target) in [("refresh, 16 connections", 16, 5.5), ("refresh, 128 connections", 128, 4.5)] {
+            let work = json!({ "refresh": { "grants": grants } });
+            let plan = Plan { name, target, connections, floor: Floor::Signed, work };
+            if let Some(figures) = self.row(&floor, plan)? {
+                grants = figures.grants;
+            }
         }
+        for plan in others(self.house, stage) {
+            self.row(&floor, plan)?;
+        }
+        self.first_sights(&floor, &grants)
     }
-    for plan in others(house, stage) {
-        row(bench, house, portico, &floor, plan, wanted, report)?;
-    }
-    if wanted("introspection") {
+
+    /// Tokens that the server has made and never seen again until it is asked about them.
+    fn first_sights(&mut self, floor: &FloorServer, grants: &[Grant]) -> Result<()> {
+        let name = "introspection, first sight";
+        if !(self.wanted)(name) {
+            return Ok(());
+        }
         let work = json!({ "refresh": { "grants": grants } });
-        let load = Load { authority: &house.authority, pid: portico.pid(), connections: 32, keep_tokens: FIRST_SIGHTS, work };
-        let fresh = drive(bench, &load)?.tokens;
-        let requests: Vec<String> = fresh.iter().map(|token| introspection(house, token)).collect();
+        let load = Load { authority: &self.house.authority, pid: self.portico.pid(), connections: 32, keep_tokens: FIRST_SIGHTS, work };
+        let fresh = drive(self.bench, &load)?.tokens;
+        let requests: Vec<String> = fresh.iter().map(|token| introspection(self.house, token)).collect();
         let work = json!({ "each": { "requests": requests, "status": 200 } });
-        let plan = Plan { name: "introspection, first sight", target: 4.8, connections: 16, keep_tokens: 0, floor: Floor::Echo, work };
-        row(bench, house, portico, &floor, plan, wanted, report)?;
+        self.row(floor, Plan { name, target: 4.8, connections: 16, floor: Floor::Echo, work }).map(|_| ())
     }
-    Ok(())
+
+    fn row(&mut self, floor: &FloorServer, plan: Plan) -> Result<Option<Figures>> {
+        let Plan { name, target, connections, floor: beneath, work } = plan;
+        if !(self.wanted)(name) {
+            return Ok(None);
+        }
+        let sampling = if self.bench.is_profiling { Some(Sampling::start(self.portico.pid())?) } else { None };
+        let load = Load { authority: &self.house.authority, pid: self.portico.pid(), connections, keep_tokens: 0, work };
+        let figures = drive(self.bench, &load).map_err(|error| format!("{name}: {error}"))?;
+        if let Some(sampling) = sampling {
+            self.report.profiles.push((name, sampling.stop()?));
+            return Ok(Some(figures));
+        }
+        let signature_ns = signature_ns(self.bench)?;
+        let floor_us = floor.cost_us(self.bench, beneath, connections, &figures)?;
+        let row = Row { name: name.to_owned(), target, figures: figures.clone(), signature_ns, floor_us };
+        say(&format!("  {name}: {:.1} µs, {:.2} ES, floor {floor_us:.1} µs", figures.cpu_us(), row.signatures()));
+        self.report.signature_ns.push(signature_ns);
+        self.report.rows.push(row);
+        Ok(Some(figures))
+    }
 }
 
 fn others(house: &House, stage: &Stage) -> Vec<Plan> {
-    let plan = |name, target, floor, work| Plan { name, target, connections: 16, keep_tokens: 0, floor, work };
+    let plan = |name, target, floor, work| Plan { name, target, connections: 16, floor, work };
     let same = |request: String, status: u16| json!({ "same": { "request": request, "status": status } });
     let get = |target: &str| same(format!("GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", house.authority), 200);
     let registration = post(house, "/register", "application/json", "", &registration_body("Bench", KNOWN_REDIRECT));
@@ -97,34 +125,6 @@ fn others(house: &House, stage: &Stage) -> Vec<Plan> {
         plan("JWKS", 1.1, Floor::Echo, get("/jwks.json")),
         plan("tools/call (2026-07-28)", 3.5, Floor::Echo, same(tool_call(house, stage), 200)),
     ]
-}
-
-fn row(
-    bench: &Bench,
-    house: &House,
-    portico: &Portico,
-    floor: &FloorServer,
-    plan: Plan,
-    wanted: &dyn Fn(&str) -> bool,
-    report: &mut Report,
-) -> Result<Option<Figures>> {
-    if !wanted(plan.name) {
-        return Ok(None);
-    }
-    let load = Load {
-        authority: &house.authority,
-        pid: portico.pid(),
-        connections: plan.connections,
-        keep_tokens: plan.keep_tokens,
-        work: plan.work,
-    };
-    let figures = drive(bench, &load).map_err(|error| format!("{}: {error}", plan.name))?;
-    let signature = signature_ns(bench)?;
-    let floor_us = floor.cost_us(bench, plan.floor, plan.connections, &figures)?;
-    say(&format!("  {}: {:.1} µs, {:.2} ES, floor {floor_us:.1} µs", plan.name, figures.cpu_us(), figures.cpu_us() * 1000.0 / signature));
-    report.signature_ns.push(signature);
-    report.rows.push(Row { name: plan.name.to_owned(), target: plan.target, figures: figures.clone(), signature_ns: signature, floor_us });
-    Ok(Some(figures))
 }
 
 fn post(house: &House, path: &str, content_type: &str, headers: &str, body: &str) -> String {

@@ -9,9 +9,16 @@ use crate::machine::Memory;
 
 use super::figures::Figures;
 
-/// Between these lines the document is generated; the rest of it is written by hand.
-const BEGIN: &str = "<!-- figures: made by `cargo xtask bench --write` -->";
-const END: &str = "<!-- end of figures -->";
+/// Between two such lines the document is generated; the rest of it is written by hand.
+#[derive(Clone, Copy)]
+pub(super) struct Marks {
+    begin: &'static str,
+    end: &'static str,
+}
+
+pub(super) const FIGURES: Marks = Marks { begin: "<!-- figures: made by `cargo xtask bench --write` -->", end: "<!-- end of figures -->" };
+pub(super) const PROFILE: Marks =
+    Marks { begin: "<!-- profile: made by `cargo xtask bench --profile --write` -->", end: "<!-- end of profile -->" };
 
 /// One measured row.
 pub(super) struct Row {
@@ -40,6 +47,8 @@ pub(super) struct Report {
     pub(super) loaded: Option<Memory>,
     pub(super) rows: Vec<Row>,
     pub(super) facts: Vec<Fact>,
+    /// Rows by name, with the shares of their purposes in percent.
+    pub(super) profiles: Vec<(&'static str, Vec<(&'static str, f64)>)>,
 }
 
 /// Issue 3.
@@ -49,7 +58,16 @@ const LOADED_MIB_MAX: f64 = 60.0;
 
 impl Report {
     pub(super) fn new(processor: String, binary_mib: f64) -> Self {
-        Self { processor, binary_mib, signature_ns: Vec::new(), idle: None, loaded: None, rows: Vec::new(), facts: Vec::new() }
+        Self {
+            processor,
+            binary_mib,
+            signature_ns: Vec::new(),
+            idle: None,
+            loaded: None,
+            rows: Vec::new(),
+            facts: Vec::new(),
+            profiles: Vec::new(),
+        }
     }
 
     pub(super) fn markdown(&self) -> String {
@@ -72,6 +90,31 @@ impl Report {
         text.push_str("\n| Fact | to reach | found |\n| --- | --- | --- |\n");
         for fact in self.memory().iter().chain(&self.facts) {
             text.push_str(&format!("| {} | {} | {}{} |\n", fact.name, fact.promised, fact.value, mark(fact.is_kept)));
+        }
+        text
+    }
+
+    /// One column a request, one row a purpose.
+    pub(super) fn profile_markdown(&self) -> String {
+        let mut purposes: Vec<&str> = Vec::new();
+        for (_, shares) in &self.profiles {
+            for (purpose, _) in shares {
+                if !purposes.contains(purpose) {
+                    purposes.push(purpose);
+                }
+            }
+        }
+        let names = self.profiles.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ");
+        let mut text = format!("| % of the processor time | {names} |\n| --- |{}\n", " --- |".repeat(self.profiles.len()));
+        for purpose in purposes {
+            text.push_str(&format!("| {purpose} |"));
+            for (_, shares) in &self.profiles {
+                match shares.iter().find(|(known, _)| *known == purpose) {
+                    Some((_, share)) => text.push_str(&format!(" {share:.1} |")),
+                    None => text.push_str(" – |"),
+                }
+            }
+            text.push('\n');
         }
         text
     }
@@ -128,12 +171,13 @@ fn mark(is_kept: bool) -> &'static str {
     if is_kept { "" } else { " (missed)" }
 }
 
-/// Puts `text` between the marks of the document, or makes the document when there is none.
-pub(super) fn write_into(path: &Path, text: &str) -> Result<()> {
-    let kept = fs::read_to_string(path).unwrap_or_else(|_| format!("# Performance\n\n{BEGIN}\n{END}\n"));
-    let (before, rest) = kept.split_once(BEGIN).ok_or("docs/performance.md has lost its marks")?;
-    let (_, after) = rest.split_once(END).ok_or("docs/performance.md has lost its marks")?;
-    fs::write(path, format!("{before}{BEGIN}\n\n{text}\n{END}{after}"))?;
+/// Puts `text` between the marks of the document.
+pub(super) fn write_into(path: &Path, marks: Marks, text: &str) -> Result<()> {
+    let kept = fs::read_to_string(path)?;
+    let lost = || format!("{} has lost its marks", path.display());
+    let (before, rest) = kept.split_once(marks.begin).ok_or_else(lost)?;
+    let (_, after) = rest.split_once(marks.end).ok_or_else(lost)?;
+    fs::write(path, format!("{before}{}\n\n{text}\n{}{after}", marks.begin, marks.end))?;
     say(&format!("wrote {}", path.display()));
     Ok(())
 }
