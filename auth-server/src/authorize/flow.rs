@@ -3,7 +3,7 @@
 //! Owns the stages, what each may become, and how those that wait for a person are kept (Ephemeral, `lifetimes.flow`). It decides
 //! nothing: `next.rs` does. Losing a flow means "please start again".
 
-use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Subject, Timestamp, Ttl, UpstreamSessionId};
+use oauth_types::{Error, FlowId, RequestFault, Scope, Subject, Timestamp, Ttl, UpstreamSessionId};
 use serde::{Deserialize, Serialize};
 
 use super::request::{AuthorizationRequest, ReturnTo};
