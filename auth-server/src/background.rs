@@ -12,8 +12,12 @@ use crate::{App, store::PurgeReport};
 
 /// How often: the finest thing that is done here is to pick up keys that another replica made.
 const EVERY: Duration = Duration::from_secs(10);
-/// Purging is in slices; a pause of this many ticks between them.
+/// A purge every this many ticks.
 const PURGE_EVERY: u32 = 6;
+/// Slices in one purge: 50,000 rows of each kind a minute, more than a busy server makes, and stopping waits for two seconds at most.
+const PURGE_SLICES_MAX: u32 = 100;
+/// Between two slices.
+const PURGE_PAUSE: Duration = Duration::from_millis(15);
 
 /// The running work; ends when asked, never in the middle.
 #[derive(Debug)]
@@ -68,10 +72,24 @@ async fn tend_keys(app: &App) {
 }
 
 async fn purge(app: &App) {
-    match app.store.purge(app.clock.now()).await {
-        Ok(report) if report != PurgeReport::default() => info!(event = "store.purged", ?report, "removed what is past"),
-        Ok(_) => {}
-        Err(error) => warn!(event = "store.unpurged", error = %error, "could not remove what is past; trying again"),
+    for _ in 0..PURGE_SLICES_MAX {
+        let more = match app.store.purge(app.clock.now()).await {
+            Ok(report) => {
+                if report != (PurgeReport { more: report.more, ..PurgeReport::default() }) {
+                    info!(event = "store.purged", ?report, "removed what is past");
+                }
+                report.more
+            }
+            Err(error) => {
+                warn!(event = "store.unpurged", error = %error, "could not remove what is past; trying again");
+                false
+            }
+        };
+        if !more {
+            break;
+        }
+        // The writer has others to serve.
+        tokio::time::sleep(PURGE_PAUSE).await;
     }
     if let Err(error) = app.ephemeral.purge().await {
         warn!(event = "ephemeral.unpurged", error = %error, "could not remove flows that are past; trying again");

@@ -18,7 +18,7 @@ const MISSING: (char, char) = ('⟨', '⟩');
 /// A language Portico speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Language {
+pub(crate) enum Language {
     /// English.
     #[default]
     En,
@@ -28,10 +28,10 @@ pub enum Language {
 
 impl Language {
     /// Every language, in the order of the bundles.
-    pub const ALL: [Self; 2] = [Self::En, Self::De];
+    pub(crate) const ALL: [Self; 2] = [Self::En, Self::De];
 
     /// The BCP 47 tag, as `lang` and `Content-Language` want it.
-    pub const fn tag(self) -> &'static str {
+    pub(crate) const fn tag(self) -> &'static str {
         match self {
             Self::En => "en",
             Self::De => "de",
@@ -39,7 +39,7 @@ impl Language {
     }
 
     /// The language a tag asks for, by its primary subtag: `de-AT` is served in German.
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
     }
@@ -60,10 +60,10 @@ impl Language {
 /// A locale file that Fluent cannot read; found at start, never later.
 #[derive(Debug, thiserror::Error)]
 #[error("could not read the sentences of language `{0}`")]
-pub struct UnreadableLocale(&'static str);
+pub(crate) struct UnreadableLocale(&'static str);
 
 /// Every sentence in every language.
-pub struct I18n {
+pub(crate) struct I18n {
     bundles: Vec<FluentBundle<FluentResource>>,
     fallback: Language,
 }
@@ -79,19 +79,19 @@ impl I18n {
     ///
     /// # Errors
     /// When a locale file is not Fluent; a test reads every file, so a release cannot meet this.
-    pub fn new(fallback: Language) -> Result<Self, UnreadableLocale> {
+    pub(crate) fn new(fallback: Language) -> Result<Self, UnreadableLocale> {
         let bundles = Language::ALL.into_iter().map(bundle).collect::<Result<_, _>>()?;
         Ok(Self { bundles, fallback })
     }
 
     /// The language for a person: what the client asked for them, else what their browser says, else the default.
-    pub fn choose(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> Language {
+    pub(crate) fn choose(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> Language {
         let asked = ui_locales.and_then(|tags| tags.split(' ').take(PREFERENCES_MAX).find_map(Language::of_tag));
         asked.or_else(|| accept_language.and_then(best_accepted)).unwrap_or(self.fallback)
     }
 
     /// The words of one language.
-    pub fn words(&self, language: Language) -> Words<'_> {
+    pub(crate) fn words(&self, language: Language) -> Words<'_> {
         Words { i18n: self, language }
     }
 
@@ -126,24 +126,24 @@ fn best_accepted(header: &str) -> Option<Language> {
 
 /// The voice of one page: every sentence in one language.
 #[derive(Clone, Copy)]
-pub struct Words<'a> {
+pub(crate) struct Words<'a> {
     i18n: &'a I18n,
     language: Language,
 }
 
 impl Words<'_> {
     /// The tag for `<html lang>`.
-    pub fn tag(&self) -> &'static str {
+    pub(crate) fn tag(&self) -> &'static str {
         self.language.tag()
     }
 
     /// A sentence without variable parts.
-    pub fn say(&self, key: &str) -> String {
+    pub(crate) fn say(&self, key: &str) -> String {
         self.say_with(key, &[])
     }
 
     /// A sentence with its variable parts. The result is text, not HTML: the template escapes it.
-    pub fn say_with(&self, key: &str, parts: &[(&str, &str)]) -> String {
+    pub(crate) fn say_with(&self, key: &str, parts: &[(&str, &str)]) -> String {
         let said = self.look_up(key, parts);
         said.unwrap_or_else(|| {
             tracing::error!(event = "sentence.missing", key, language = self.tag(), "no sentence `{key}` in `{}`", self.tag());
@@ -152,7 +152,7 @@ impl Words<'_> {
     }
 
     /// A sentence that need not exist, such as the description of a scope that the operator invented.
-    pub fn say_if_known(&self, key: &str) -> Option<String> {
+    pub(crate) fn say_if_known(&self, key: &str) -> Option<String> {
         self.look_up(key, &[])
     }
 

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// Bytes that nobody can guess.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes randomness")]
-pub fn fresh_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn fresh_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // aws-lc-rs fails here only if the operating system refuses randomness; going on would mean guessable tokens.
     rand::fill(&mut bytes).expect("the operating system gives random bytes");
@@ -15,7 +15,7 @@ pub fn fresh_bytes<const N: usize>() -> [u8; N] {
 }
 
 /// A secret in text: `prefix` and N random bytes in base64url.
-pub fn fresh_text<const N: usize>(prefix: &str) -> String {
+pub(crate) fn fresh_text<const N: usize>(prefix: &str) -> String {
     let mut text = String::with_capacity(prefix.len() + N.div_ceil(3) * 4);
     text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(fresh_bytes::<N>(), &mut text);
@@ -23,7 +23,7 @@ pub fn fresh_text<const N: usize>(prefix: &str) -> String {
 }
 
 /// Equal? The time taken depends on the lengths only.
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 

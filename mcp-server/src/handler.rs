@@ -12,12 +12,11 @@ use oauth_types::Error;
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::conversation::Conversation;
-use crate::documents::{Change, Reader};
+use crate::documents::Reader;
 use crate::mount::Reference;
 use crate::sessions::Settings;
 use crate::tools::{Answer, Call, Fault, Kind, SECURITY_SCHEMES};
@@ -70,27 +69,23 @@ impl Handler {
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        let mut changes = self.app.documents.changes();
+        let mut news = self.app.documents.news(reader);
         let watch = Arc::downgrade(&self.watch);
         *task = Some(tokio::spawn(async move {
-            loop {
-                let change = match changes.recv().await {
-                    Ok(change) => change,
-                    Err(RecvError::Lagged(_)) => Change { id: String::new(), listed: true, owner: None },
-                    Err(RecvError::Closed) => return,
-                };
-                if change.owner.as_deref().is_some_and(|owner| owner != reader.owner()) {
-                    continue;
-                }
-                if change.listed && peer.notify_resource_list_changed().await.is_err() {
+            while let Some(news) = news.next().await {
+                if news.listed && peer.notify_resource_list_changed().await.is_err() {
                     return;
                 }
-                let uri = resources::uri_of(&change.id);
                 let Some(watch) = watch.upgrade() else { return };
-                let watched = watch.uris.lock().unwrap_or_else(PoisonError::into_inner).contains(&uri);
+                let watched: Vec<String> = {
+                    let uris = watch.uris.lock().unwrap_or_else(PoisonError::into_inner);
+                    news.ids.iter().map(|id| resources::uri_of(id)).filter(|uri| uris.contains(uri)).collect()
+                };
                 drop(watch);
-                if watched && peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.is_err() {
-                    return;
+                for uri in watched {
+                    if peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.is_err() {
+                        return;
+                    }
                 }
             }
         }));
@@ -218,7 +213,7 @@ impl ServerHandler for Handler {
         let reference = parts.and_then(|parts| parts.extensions.get::<Reference>()).map_or("", |reference| &reference.0);
         told(kind, &caller, reference, &outcome, begun);
         match outcome {
-            Ok(Answer::Done(output)) => Ok(CallToolResult::structured(output).into()),
+            Ok(Answer::Done { output, aside }) => Ok(CallToolResult::structured(output).with_meta(aside).into()),
             Ok(Answer::NeedsInput(round)) => Ok(round.into()),
             Err(Fault::Arguments(sentence) | Fault::Failed { sentence, .. }) => {
                 Ok(CallToolResult::error(vec![ContentBlock::text(sentence)]).into())
@@ -321,7 +316,7 @@ pub(crate) fn refused(challenge: &str, refusal: &Error) -> CallToolResult {
 /// `tool.called`: who, through which client, which tool, how long, how it ended. Never what.
 pub(crate) fn told(kind: Kind, caller: &Caller, request_id: &str, outcome: &Result<Answer, Fault>, begun: Instant) {
     let outcome = match outcome {
-        Ok(Answer::Done(_)) => "done",
+        Ok(Answer::Done { .. }) => "done",
         Ok(Answer::NeedsInput(_)) => "input_required",
         Err(fault) => fault.reason(),
     };

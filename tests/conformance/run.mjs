@@ -27,11 +27,11 @@ const node = process.env.PORTICO_SUITE_NODE ?? process.execPath;
 const person = { origin, username, password };
 let failed = 0;
 
-/** Runs the suite with these words; `heard` gets all output so far whenever more arrives. */
+/** Runs the suite with these words; `heard` gets all output so far whenever more arrives, and a way to end the run. */
 function suite(words, heard = () => {}) {
   const child = spawn(node, [path.join(packageFolder, 'dist', 'index.js'), ...words], { stdio: ['ignore', 'pipe', 'pipe'], timeout: SUITE_TIMEOUT_MS });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += chunk; heard(output); });
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += chunk; heard(output, () => child.kill()); });
   return new Promise((resolve) => { child.on('close', (code) => resolve({ code, output })); });
 }
 
@@ -67,11 +67,12 @@ async function authorization() {
   let gone = false;
   let trouble = '';
   const words = ['authorization', '--url', issuer, '--client-id', client.client_id, '--resource', resource, '-p', String(port), '-o', folder];
-  const { output } = await suite(words, (heard) => {
+  const { output } = await suite(words, (heard, end) => {
     const address = heard.match(new RegExp(`${metadata.authorization_endpoint}\\?\\S+(?=\\s)`))?.[0];
     if (address && !gone) {
       gone = true;
-      personAllows(address, person).catch((error) => { trouble = error.message; });
+      // Without its answer the tool would wait for minutes.
+      personAllows(address, person).catch((error) => { trouble = error.message; end(); });
     }
   });
   const found = await readResults(folder, 'authorization-server');

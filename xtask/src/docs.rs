@@ -8,12 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::closing::say;
-use crate::{Result, workspace};
+use crate::{Result, run, workspace};
 
 /// Where tests stand.
 const PLACES: [&str; 7] = ["auth-server", "mcp-server", "portico", "crates", "tests", "xtask/src", "migrations"];
 /// How the name of a document begins that a test may cite.
 const DOCUMENTS: [&str; 7] = ["RFC ", "OAuth 2.1 ", "OpenID ", "MCP ", "SEP-", "BCP ", "draft-"];
+
+/// What `portico` says about itself, and where it is kept. Tests beside the code hold these fresh.
+const BY_PORTICO: [(&[&str], &str); 2] =
+    [(&["config", "manual"], "docs/configuration.md"), (&["config", "manual", "--schema"], "docs/config.schema.json")];
 
 /// A generated document: where it is kept and what it must say.
 pub(crate) struct Generated {
@@ -23,7 +27,12 @@ pub(crate) struct Generated {
 
 /// Writes every generated document.
 pub(crate) fn write() -> Result<()> {
-    for document in generated()? {
+    let mut documents = generated()?;
+    for (words, path) in BY_PORTICO {
+        let mut command = workspace::cargo(&["run", "--quiet", "--package", "portico", "--"])?;
+        documents.push(Generated { path: PathBuf::from(path), text: run::read(command.args(words))? });
+    }
+    for document in documents {
         let path = workspace::root().join(&document.path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -34,7 +43,7 @@ pub(crate) fn write() -> Result<()> {
     Ok(())
 }
 
-/// Every generated document as it should be now.
+/// The documents that are made here, as they should be now.
 pub(crate) fn generated() -> Result<Vec<Generated>> {
     Ok(vec![Generated { path: PathBuf::from("docs/conformance.md"), text: conformance()? }])
 }

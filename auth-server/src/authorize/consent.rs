@@ -178,14 +178,10 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
 
 /// The same page again with a calm sentence; too many of them end the flow.
 async fn try_again(app: &App, visit: &Visit<'_>, kept: Kept, username: &str, wait: Option<Ttl>) -> Result<HttpResponse, Error> {
-    let kept = match (kept, wait) {
-        (Kept::AwaitingConsent(stage), None) => match stage.mistaken() {
-            Ok(stage) => Kept::AwaitingConsent(stage),
-            Err(flow) => return next::next(app, visit, flow).await,
-        },
-        (kept, _) => kept,
-    };
-    flow::keep(app, &kept).await?;
+    if wait.is_none() && flow::too_many_wrong_passwords(app, kept.id()).await? {
+        let refused = kept.waiting().map(|journey| journey.refused(Error::AccessDenied(Refusal::TooManyPasswords)));
+        return next::next(app, visit, refused.ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?).await;
+    }
     let question = Question::of(app, visit, kept, Showing::SignIn);
     let words = question.frame.words;
     let (problem, status) = match wait {

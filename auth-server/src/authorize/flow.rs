@@ -3,7 +3,7 @@
 //! Owns the stages, what each may become, and how those that wait for a person are kept (Ephemeral, `lifetimes.flow`). It decides
 //! nothing: `next.rs` does. Losing a flow means "please start again".
 
-use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Subject, Timestamp, Ttl, UpstreamSessionId};
+use oauth_types::{Error, FlowId, RequestFault, Scope, Subject, Timestamp, Ttl, UpstreamSessionId};
 use serde::{Deserialize, Serialize};
 
 use super::request::{AuthorizationRequest, ReturnTo};
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Wrong passwords on one page before the flow ends. The account has a limit of its own; this one bounds a page left open.
-pub(super) const WRONG_PASSWORDS_MAX: u32 = 10;
+const WRONG_PASSWORDS_MAX: u64 = 10;
 /// Flows that one browser may begin within the life of a flow. An assistant that connects to three servers begins three.
 const PER_BROWSER_MAX: u64 = 30;
 
@@ -68,7 +68,6 @@ pub(super) struct Asked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AwaitingConsent {
     pub(super) journey: Journey,
-    wrong_passwords: u32,
 }
 
 /// Waiting for a person to accept less than they were shown.
@@ -135,7 +134,7 @@ impl Asked {
     pub(super) fn awaits_consent(self, browser: &BrowserKey) -> Flow {
         let id = FlowId::from_trusted(secret::fresh_text::<16>(""));
         let journey = Journey { id, browser: browser.hash().text(), asked: self.asked, began_at: self.began_at };
-        Flow::AwaitingConsent(AwaitingConsent { journey, wrong_passwords: 0 })
+        Flow::AwaitingConsent(AwaitingConsent { journey })
     }
 
     pub(super) fn refused(self, error: Error) -> Flow {
@@ -153,15 +152,6 @@ impl AwaitingConsent {
     pub(super) fn reduced(self, by: &Person, scope: Scope) -> Flow {
         Flow::AwaitingConfirmation(AwaitingConfirmation { journey: self.journey, subject: by.subject.clone(), scope })
     }
-
-    /// One more wrong password; too many end the flow.
-    pub(super) fn mistaken(self) -> Result<Self, Flow> {
-        let wrong_passwords = self.wrong_passwords + 1;
-        if wrong_passwords >= WRONG_PASSWORDS_MAX {
-            return Err(self.journey.refused(Error::AccessDenied(Refusal::TooManyPasswords)));
-        }
-        Ok(Self { wrong_passwords, ..self })
-    }
 }
 
 impl AwaitingConfirmation {
@@ -173,7 +163,7 @@ impl AwaitingConfirmation {
 
     /// Somebody else is signed in now: the question begins anew.
     pub(super) fn again(self) -> AwaitingConsent {
-        AwaitingConsent { journey: self.journey, wrong_passwords: 0 }
+        AwaitingConsent { journey: self.journey }
     }
 }
 
@@ -246,7 +236,30 @@ pub(super) async fn of_browser(app: &App, id: &FlowId, browser: &BrowserKey) -> 
     Ok(kept)
 }
 
-/// Takes a flow out, so that of two answers one counts.
-pub(super) async fn take(app: &App, id: &FlowId) -> Result<Option<Kept>, Error> {
-    Ok(FLOWS.take(&*app.ephemeral, id.as_str()).await?)
+/// Counts one more wrong password on this flow's page: is that too many? Beside the flow, so that counting never changes it.
+pub(super) async fn too_many_wrong_passwords(app: &App, id: &FlowId) -> Result<bool, Error> {
+    let key = Key::new("flow-wrong-passwords", id.as_str());
+    Ok(app.ephemeral.count(&key, app.config.lifetimes.flow).await? >= WRONG_PASSWORDS_MAX)
+}
+
+/// What somebody finds who wants to answer a flow.
+pub(super) enum Claim {
+    /// It waited, and is theirs alone now.
+    Mine,
+    /// It was answered; this is what is left.
+    Answered(Answered),
+    /// Somebody else is answering it, or it ended.
+    Gone,
+}
+
+/// Takes a flow out of its place, so that of many answers one counts.
+pub(super) async fn claim(app: &App, id: &FlowId) -> Result<Claim, Error> {
+    match FLOWS.take(&*app.ephemeral, id.as_str()).await? {
+        Some(Kept::Answered(answered)) => {
+            keep(app, &Kept::Answered(answered.clone())).await?;
+            Ok(Claim::Answered(answered))
+        }
+        Some(_) => Ok(Claim::Mine),
+        None => Ok(Claim::Gone),
+    }
 }

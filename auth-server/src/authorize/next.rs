@@ -10,7 +10,7 @@ use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, Refusal, RequestFault
 
 use super::{
     Visit,
-    flow::{self, Answered, Approved, Asked, Flow, Journey, Kept, Person, RefusedFlow},
+    flow::{self, Answered, Approved, Asked, Claim, Flow, Journey, Kept, Person, RefusedFlow},
     request::AuthorizationRequest,
     respond,
 };
@@ -61,9 +61,12 @@ pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<Htt
             Ok(to)
         }
         Flow::AwaitingConfirmation(stage) => {
-            let to = to_the_page(visit, &stage.journey.id);
-            flow::keep(app, &Kept::AwaitingConfirmation(stage)).await?;
-            Ok(to)
+            let id = stage.journey.id.clone();
+            match flow::claim(app, &id).await? {
+                Claim::Mine => flow::keep(app, &Kept::AwaitingConfirmation(stage)).await?,
+                lost => return second_click(app, visit, &id, lost).await,
+            }
+            Ok(to_the_page(visit, &id))
         }
         Flow::Approved(approved) => approve(app, visit, approved).await,
         Flow::Refused(refused) => refuse(app, visit, refused).await,
@@ -73,17 +76,19 @@ pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<Htt
 /// Somebody signed in here said "allow" to what a page showed them.
 pub(super) fn allowed(app: &App, signed: &Signed, kept: Kept, just_signed_in: bool) -> Option<Flow> {
     let person = Person::of(signed);
-    match kept {
-        Kept::AwaitingConsent(stage) => Some(match permitted(app, &stage.journey.asked) {
-            Err(error) => stage.journey.refused(error),
-            // Who signed in on the page was shown what the client asked; less than that is shown before it is granted.
-            Ok(scope) if just_signed_in && scope != stage.journey.asked.scope => stage.reduced(&person, scope),
-            Ok(scope) => stage.allowed(person, scope),
-        }),
-        Kept::AwaitingConfirmation(stage) if stage.subject == person.subject => Some(stage.confirmed(person)),
-        Kept::AwaitingConfirmation(stage) => Some(Flow::AwaitingConsent(stage.again())),
-        Kept::Answered(_) => None,
-    }
+    let stage = match kept {
+        Kept::AwaitingConsent(stage) => stage,
+        Kept::AwaitingConfirmation(stage) if stage.subject == person.subject => return Some(stage.confirmed(person)),
+        // Somebody else is signed in now: for them the question is new.
+        Kept::AwaitingConfirmation(stage) => stage.again(),
+        Kept::Answered(_) => return None,
+    };
+    Some(match permitted(app, &stage.journey.asked) {
+        Err(error) => stage.journey.refused(error),
+        // Who signed in on the page was shown what the client asked; less than that is shown before it is granted.
+        Ok(scope) if just_signed_in && scope != stage.journey.asked.scope => stage.reduced(&person, scope),
+        Ok(scope) => stage.allowed(person, scope),
+    })
 }
 
 /// Does this sign-in satisfy what the client asks of it? OpenID Connect Core §3.1.2.1: `prompt=login`, `max_age`. A sign-in on the
@@ -130,10 +135,11 @@ async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &Auth
 /// A yes becomes a grant, and its code goes to the client.
 async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
     let Approved { asked, by, scope, kept } = approved;
-    if let Some(journey) = &kept
-        && let Some(response) = answered_before(app, visit, &journey.id).await?
-    {
-        return Ok(response);
+    if let Some(journey) = &kept {
+        match flow::claim(app, &journey.id).await? {
+            Claim::Mine => {}
+            lost => return second_click(app, visit, &journey.id, lost).await,
+        }
     }
     let issuer = &app.config.issuer;
     let code = match grant(app, visit.request, &asked, &by, &scope).await {
@@ -200,10 +206,11 @@ async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: S
 /// A no goes to the client.
 async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<HttpResponse, Error> {
     let RefusedFlow { return_to, error, kept } = refused;
-    if let Some(journey) = &kept
-        && let Some(response) = answered_before(app, visit, &journey.id).await?
-    {
-        return Ok(response);
+    if let Some(journey) = &kept {
+        match flow::claim(app, &journey.id).await? {
+            Claim::Mine => {}
+            lost => return second_click(app, visit, &journey.id, lost).await,
+        }
     }
     if let (Some(journey), Error::AccessDenied(Refusal::ByPerson)) = (&kept, &error) {
         let event = audit::about_client("consent.denied", &journey.asked.client_id, app.clock.now(), audit::trail(visit.request));
@@ -214,19 +221,6 @@ async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<Ht
         leave_answer(app, journey, location).await;
     }
     Ok(response)
-}
-
-/// Takes the flow, so that one answer counts. If another click was first, where that one went.
-async fn answered_before(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<Option<HttpResponse>, Error> {
-    match flow::take(app, id).await? {
-        None => second_click(app, visit, id).await.map(Some),
-        // The first click was answered after this one had read the flow: its answer is put back, and no second one made.
-        Some(answered @ Kept::Answered(_)) => {
-            flow::keep(app, &answered).await?;
-            second_click(app, visit, id).await.map(Some)
-        }
-        Some(_) => Ok(None),
-    }
 }
 
 /// Leaves the answer for a second click, sealed: it holds a code, and codes are kept only as hashes.
@@ -250,12 +244,16 @@ pub(super) fn where_it_went(app: &App, answered: &Answered) -> Result<HttpRespon
     Ok(respond::go(&location))
 }
 
-/// Two clicks at once: one of them answers, the other waits for that answer. Browsers follow the later one.
-async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId) -> Result<HttpResponse, Error> {
+/// Of two clicks one answers; the other waits for that answer and goes where it went. Browsers follow the later one.
+async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId, found: Claim) -> Result<HttpResponse, Error> {
+    if let Claim::Answered(answered) = found {
+        return where_it_went(app, &answered);
+    }
     for _ in 0..SECOND_CLICK_WAITS {
         match flow::of_browser(app, id, &visit.browser).await {
             Ok(Kept::Answered(answered)) => return where_it_went(app, &answered),
-            Ok(_) | Err(Error::InvalidRequest(RequestFault::FlowUnknown)) => tokio::time::sleep(SECOND_CLICK_WAIT).await,
+            Ok(_) => return Ok(to_the_page(visit, id)),
+            Err(Error::InvalidRequest(RequestFault::FlowUnknown)) => tokio::time::sleep(SECOND_CLICK_WAIT).await,
             Err(error) => return Err(error),
         }
     }

@@ -475,3 +475,34 @@ async fn a_browser_has_one_flow_cookie_and_a_bounded_number_of_flows() {
     assert_eq!(house.ask(&mut browser, &request(STRANGER, &[])).await.status, 429);
     assert!(house.ask(&mut Browser::default(), &request(STRANGER, &[])).await.is_question(), "another browser is not concerned");
 }
+
+/// RFC 6749 §10.12: a click that is slow to arrive finds the answer, and makes no second grant.
+#[actix_web::test]
+async fn a_late_click_among_many_makes_no_second_code() {
+    let house = House::open().await;
+    let mut browser = Browser::default();
+    let asked = house.ask(&mut browser, &request(STRANGER, &[])).await;
+    let page = house.get(&mut browser, &asked.location).await;
+    let clicks = (0..12).map(|_| {
+        let mut browser = browser.clone();
+        let (house, asked, page) = (&house, &asked, &page);
+        async move { house.press(&mut browser, &asked.location, page, &SIGN_IN).await.parameter("code") }
+    });
+    let codes = futures_util::future::join_all(clicks).await;
+    assert!(codes.iter().all(|code| code.is_some() && *code == codes[0]), "{codes:?}");
+}
+
+/// A wrong password in one tab does not bring back a flow that another tab has answered.
+#[actix_web::test]
+async fn a_wrong_password_does_not_revive_an_answered_flow() {
+    let house = House::open().await;
+    let mut browser = Browser::default();
+    let asked = house.ask(&mut browser, &request(STRANGER, &[])).await;
+    let page = house.get(&mut browser, &asked.location).await;
+    let wrong = [("decision", "allow"), ("username", "alice"), ("password", "wrong")];
+    let mut other = browser.clone();
+    let (right, _) =
+        join(house.press(&mut browser, &asked.location, &page, &SIGN_IN), house.press(&mut other, &asked.location, &page, &wrong)).await;
+    let again = house.press(&mut browser, &asked.location, &page, &SIGN_IN).await;
+    assert!(right.parameter("code").is_some() && again.parameter("code") == right.parameter("code"), "{again:?}");
+}

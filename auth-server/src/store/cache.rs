@@ -37,7 +37,7 @@ pub(crate) enum Noun {
     ConsentsOf,
 }
 
-super::clients::named!(Noun {
+super::clients::named!(pub(crate) Noun {
     Client = "client",
     BrowserSession = "browser_session",
     BrowserSessionsOf = "browser_sessions_of",

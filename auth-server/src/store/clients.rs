@@ -35,16 +35,16 @@ pub enum AuthMethod {
 }
 
 macro_rules! named {
-    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+    ($visible:vis $type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
         impl $type {
             /// Every one there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            $visible const ALL: &'static [Self] = &[$(Self::$variant),*];
             /// Its name on the wire and in the store.
-            pub fn as_str(self) -> &'static str {
+            $visible fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
             /// Reads its name.
-            pub fn parse(name: &str) -> Option<Self> {
+            $visible fn parse(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|own| own.as_str() == name)
             }
         }
@@ -52,8 +52,8 @@ macro_rules! named {
 }
 pub(super) use named;
 
-named!(ClientKind { Registered = "registered", Preregistered = "preregistered", ResourceServer = "resource_server" });
-named!(AuthMethod { None = "none", SecretBasic = "client_secret_basic", SecretPost = "client_secret_post" });
+named!(pub ClientKind { Registered = "registered", Preregistered = "preregistered", ResourceServer = "resource_server" });
+named!(pub AuthMethod { None = "none", SecretBasic = "client_secret_basic", SecretPost = "client_secret_post" });
 
 /// A client as it stands in the store.
 #[derive(Debug, Clone, PartialEq)]

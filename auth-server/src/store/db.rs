@@ -43,7 +43,6 @@ pub(crate) enum Value<'a> {
     MaybeText(Option<&'a str>),
     Int(i64),
     MaybeInt(Option<i64>),
-    Flag(bool),
 }
 
 /// A row of either database.
@@ -92,7 +91,6 @@ fn bound<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, sqlx::Sqli
         Value::MaybeText(text) => query.bind(text.map(str::to_owned)),
         Value::Int(number) => query.bind(number),
         Value::MaybeInt(number) => query.bind(number),
-        Value::Flag(flag) => query.bind(flag),
     })
 }
 
@@ -102,7 +100,6 @@ fn bound_postgres<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, s
         Value::MaybeText(text) => query.bind(text.map(str::to_owned)),
         Value::Int(number) => query.bind(number),
         Value::MaybeInt(number) => query.bind(number),
-        Value::Flag(flag) => query.bind(flag),
     })
 }
 
@@ -236,15 +233,6 @@ impl Pool {
             Self::Postgres(pool) => bound_postgres(sql, values).fetch_optional(pool).await.map(|row| row.map(Row::Postgres)),
         }
         .map_err(StoreError::when("read from the database"))
-    }
-
-    /// One statement; how many rows it changed.
-    pub(crate) async fn run(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        match self {
-            Self::Sqlite(pool) => bound(sql, values).execute(pool).await.map(|done| done.rows_affected()),
-            Self::Postgres(pool) => bound_postgres(sql, values).execute(pool).await.map(|done| done.rows_affected()),
-        }
-        .map_err(StoreError::when("write to the database"))
     }
 
     pub(crate) async fn close(&self) {

@@ -14,6 +14,9 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
+    /// The database said nothing for too long. Whether the write happened is not known.
+    #[error("the database did not answer in time")]
+    Silent,
     /// More writes wait than we are willing to keep in memory.
     #[error("the queue of writes is full")]
     QueueFull,
@@ -44,6 +47,7 @@ impl StoreError {
     pub(crate) fn echo(&self) -> Self {
         match self {
             Self::Unavailable { operation, source } => Self::Unavailable { operation, source: source.to_string().into() },
+            Self::Silent => Self::Silent,
             Self::QueueFull => Self::QueueFull,
             Self::Closed => Self::Closed,
             Self::Corrupt { column } => Self::Corrupt { column },
@@ -67,6 +71,7 @@ mod tests {
     fn a_silent_store_is_never_a_refusal() {
         let every = [
             StoreError::when("read a grant")(sqlx::Error::PoolTimedOut),
+            StoreError::Silent,
             StoreError::QueueFull,
             StoreError::Closed,
             StoreError::Corrupt { column: "scope" },

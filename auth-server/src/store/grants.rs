@@ -31,7 +31,7 @@ pub enum EndReason {
     /// The person signed out at the provider.
     SignedOut,
 }
-named!(EndReason {
+named!(pub EndReason {
     RevokedByClient = "revoked_by_client",
     RevokedByPerson = "revoked_by_person",
     RevokedByOperator = "revoked_by_operator",
@@ -176,11 +176,11 @@ pub(super) fn read(row: &Row) -> Result<GrantRow, StoreError> {
     let hung = row.int(26)?;
     Ok(GrantRow {
         grant_id: GrantId::parse(row.text(0)?).map_err(|_| corrupt("grant_id"))?,
-        client_id: ClientId::parse(row.text(1)?).map_err(|_| corrupt("client_id"))?,
+        client_id: ClientId::from_trusted(row.text(1)?),
         subject: Subject::from_trusted(row.text(2)?),
-        resource: ResourceUri::parse(row.text(3)?).map_err(|_| corrupt("resource"))?,
-        scope: Scope::parse(row.text(4)?).map_err(|_| corrupt("scope"))?,
-        redirect_uri: RedirectUri::parse(row.text(5)?).map_err(|_| corrupt("redirect_uri"))?,
+        resource: ResourceUri::from_trusted(row.text(3)?),
+        scope: Scope::from_trusted(row.text(4)?),
+        redirect_uri: RedirectUri::from_trusted(row.text(5)?),
         redirect_uri_sent: row.flag(6)?,
         upstream_session: row.maybe_text(7)?.map(UpstreamSessionId::from_trusted),
         auth_time: Timestamp(row.int(8)?),

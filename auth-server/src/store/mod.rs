@@ -17,11 +17,14 @@ mod error;
 mod grants;
 mod group;
 mod keys;
+mod plan;
 mod purge;
 mod schema;
 pub mod seed;
 mod seen;
+mod statements;
 mod subjects;
+mod tx;
 mod upstream_sessions;
 mod writer;
 

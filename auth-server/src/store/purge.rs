@@ -13,7 +13,7 @@ use super::{
 
 /// Rows of one kind looked at in one slice: under 10 ms of the writer's time.
 const SLICE: i64 = 500;
-/// A grant's row outlives its last code and refresh token by this. Longer than any access token lives: introspection still finds it.
+/// A grant's row outlives its last code and refresh token by this and the life of an access token: what was made last is past, too.
 const GRANT_KEPT_BEYOND: Ttl = Ttl::days(1);
 /// How long the audit is kept.
 const AUDIT_KEPT: Ttl = Ttl::days(90);
@@ -111,13 +111,14 @@ impl Store {
             walk.0.clear();
             return Ok(());
         };
+        let nothing_lives = now - self.0.config.access_token - GRANT_KEPT_BEYOND;
         let overlap_over = now - self.0.config.refresh_overlap;
         let to = last.clone();
         (report.grants, report.successors) = self
             .write(move |tx| {
                 Box::pin(async move {
                     let slice = |until: Timestamp| [Value::Text(&from), Value::Text(&to), Value::Int(until.0)];
-                    let grants = tx.run(GRANTS, &slice(now - GRANT_KEPT_BEYOND)).await?;
+                    let grants = tx.run(GRANTS, &slice(nothing_lives)).await?;
                     let successors = tx.run(SUCCESSORS, &slice(overlap_over)).await?;
                     Ok((grants, successors))
                 })

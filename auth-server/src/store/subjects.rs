@@ -76,7 +76,7 @@ const INSERT_SUBJECT: &str =
     "INSERT INTO subjects (subject, display_name, created_at) VALUES ($1, $2, $3) ON CONFLICT (subject) DO NOTHING";
 const INSERT_ACCOUNT: &str = "INSERT INTO accounts (username, subject, password_phc, created_at) VALUES ($1, $2, $3, $4)
   ON CONFLICT (username) DO NOTHING";
-const SET_PASSWORD: &str = "UPDATE accounts SET password_phc = $2 WHERE username = $1";
+const SET_PASSWORD: &str = "UPDATE accounts SET password_phc = $2 WHERE username = $1 RETURNING subject";
 const DISABLE: &str = "UPDATE subjects SET disabled_at = $2, ended_before = $3
   WHERE disabled_at IS NULL AND subject = (SELECT subject FROM accounts WHERE username = $1) RETURNING subject";
 const END_SESSIONS: &str = "UPDATE browser_sessions SET ended_at = $2 WHERE subject = $1 AND ended_at IS NULL";
@@ -139,7 +139,8 @@ impl Store {
         .await
     }
 
-    /// Changes a password. `false`: there is no such account.
+    /// Changes a password, and signs the person out of every browser: whoever stole a session must not keep it. `false`: there is no
+    /// such account.
     ///
     /// # Errors
     /// The database does not answer.
@@ -147,10 +148,13 @@ impl Store {
         let (username, password_phc, now) = (username.to_owned(), password_phc.to_owned(), self.0.clock.now());
         self.write(move |tx| {
             Box::pin(async move {
-                if tx.run(SET_PASSWORD, &[Value::Text(&username), Value::Text(&password_phc)]).await? == 0 {
-                    return Ok(false);
-                }
-                tx.audit(&AuditEvent { at: now, event: "account.password_changed", ..AuditEvent::default() }).await?;
+                let rows = tx.rows(SET_PASSWORD, &[Value::Text(&username), Value::Text(&password_phc)]).await?;
+                let Some(row) = rows.first() else { return Ok(false) };
+                let subject = Subject::from_trusted(row.text("subject")?);
+                tx.run(END_SESSIONS, &[Value::Text(subject.as_str()), Value::Int(now.0)]).await?;
+                tx.stale(Noun::BrowserSessionsOf, subject.as_str()).await?;
+                tx.audit(&AuditEvent { at: now, event: "account.password_changed", subject: Some(subject), ..AuditEvent::default() })
+                    .await?;
                 Ok(true)
             })
         })

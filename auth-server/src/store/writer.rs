@@ -14,35 +14,31 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
-use oauth_types::{EndedEntry, EndedKind, Error, GrantId, Timestamp, Ttl, ended_hash};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use futures_util::FutureExt;
+use oauth_types::{EndedEntry, Error, Ttl};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    AuditEvent, Store, StoreError,
-    audit::{self, bounded},
-    cache::{Caches, Noun},
+    StoreError,
+    cache::Caches,
     change::Change,
-    db::{Conn, Durability, Row, Value},
-    ended::{self, EndedView},
-    group::{self, Plan},
+    db::{Conn, Durability},
+    ended::EndedView,
+    group,
+    plan::Plan,
+    tx::{Errand, Told, Tx},
 };
-use crate::{clock::Clock, config::Database, secret};
+use crate::{clock::Clock, config::Database};
 
 /// Changes in one group: the JSON of a full one is about 50 kB, and the rows it touches fit the page cache.
 const GROUP_MAX: usize = 128;
 /// Writes that may wait. At 10,000 a second this is under a second of work; beyond it a quick 503 is kinder.
 const QUEUE_MAX: usize = 4096;
-/// How far apart the clocks of two replicas may be. An ending reaches this far ahead, so that nothing made by a replica whose clock is
-/// ahead survives it; what ends this way ends for good, so nothing good can be made within.
-const CLOCK_SKEW_MAX: Ttl = Ttl(5);
-/// How long the change feed keeps an entry: replicas read it every second.
-const STALE_KEPT: Ttl = Ttl::minutes(10);
+/// How long a database over the network may be silent in the middle of a write. SQLite is waited for: its file cannot go away.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// What waits in the queue.
 enum Job {
@@ -77,6 +73,11 @@ impl Queue {
         Self { sender, closed: AtomicBool::new(false), task: Mutex::new(Some(task)) }
     }
 
+    /// Queues a rare write, likewise.
+    pub(super) fn run(&self, errand: Box<dyn Errand>) -> Result<(), StoreError> {
+        self.send(Job::Errand(errand))
+    }
+
     /// Queues a hot write, or says at once that too many wait.
     pub(super) fn push(&self, change: Change) -> Result<(), StoreError> {
         self.send(Job::Change(change))
@@ -106,129 +107,6 @@ impl Queue {
         if let Some(task) = task {
             let _panicked = task.await;
         }
-    }
-}
-
-impl Store {
-    /// A rare write in a transaction of its own. What it answered is on disk.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        self.0.writer.send(Job::Errand(Box::new(Work { work: Some(work), done: None, reply })))?;
-        answer.await.map_err(|_| StoreError::Closed)?
-    }
-}
-
-/// A rare write: one transaction, of any shape.
-trait Errand: Send {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>>;
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-struct Work<F, T> {
-    work: Option<F>,
-    done: Option<T>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> Errand for Work<F, T>
-where
-    T: Send,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send,
-{
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>> {
-        Box::pin(async move {
-            if let Some(work) = self.work.take() {
-                self.done = Some(work(tx).await?);
-            }
-            Ok(())
-        })
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { done, reply, .. } = *self;
-        let _asker_left = reply.send(committed.and_then(|()| done.ok_or(StoreError::Closed)));
-    }
-}
-
-/// The transaction of a rare write.
-pub(super) struct Tx {
-    conn: Conn,
-    clock: Arc<dyn Clock>,
-    ended_kept: Ttl,
-    stale: Vec<(Noun, String)>,
-    ended: Vec<EndedEntry>,
-    undo: bool,
-}
-
-const RAISE_STALE: &str = "UPDATE counters SET value = value + 1 WHERE name = 'stale'";
-const INSERT_STALE: &str = "INSERT INTO stale (number, noun, id, forget_after)
-  SELECT value, $1, $2, CAST($3 AS BIGINT) FROM counters WHERE name = 'stale'";
-const RAISE_ENDED: &str = "UPDATE counters SET value = value + 1 WHERE name = 'ended'";
-const INSERT_ENDED: &str = "INSERT INTO ended (number, kind, hash, born_before, forget_after)
-  SELECT value, $1, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM counters WHERE name = 'ended'
-  RETURNING number, kind, hash, born_before, forget_after";
-
-impl Tx {
-    pub(super) async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.conn.run(sql, values).await
-    }
-
-    pub(super) async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.conn.rows(sql, values).await
-    }
-
-    /// Everything born at or before this moment ends: later than any clock of ours says now.
-    pub(super) fn ended_before(&self, asked_at: Timestamp) -> Timestamp {
-        asked_at.max(self.clock.now()) + CLOCK_SKEW_MAX
-    }
-
-    /// Tells every process that this ended.
-    pub(super) async fn ended(&mut self, kind: EndedKind, id: &str, before: Option<Timestamp>) -> Result<(), StoreError> {
-        let until = self.clock.now() + self.ended_kept;
-        self.run(RAISE_ENDED, &[]).await?;
-        let hash = ended_hash(kind, id).text();
-        let values = [Value::Text(kind.as_str()), Value::Text(&hash), Value::MaybeInt(before.map(|before| before.0)), Value::Int(until.0)];
-        for row in self.rows(INSERT_ENDED, &values).await? {
-            self.ended.push(ended::read(&row)?);
-        }
-        Ok(())
-    }
-
-    /// Tells every process that its copy of this row is stale.
-    pub(super) async fn stale(&mut self, noun: Noun, id: &str) -> Result<(), StoreError> {
-        let until = self.clock.now() + STALE_KEPT;
-        self.run(RAISE_STALE, &[]).await?;
-        self.run(INSERT_STALE, &[Value::Text(noun.as_str()), Value::Text(id), Value::Int(until.0)]).await?;
-        self.stale.push((noun, id.to_owned()));
-        Ok(())
-    }
-
-    /// Writes an event down, in this transaction.
-    pub(super) async fn audit(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        let id = GrantId::born(self.clock.now_ms(), secret::fresh_bytes());
-        let grant_id = event.grant_id.map(GrantId::text);
-        let values = [
-            Value::Text(&id.text()),
-            Value::Int(event.at.0),
-            Value::Text(event.event),
-            Value::MaybeText(event.client_id.as_ref().map(|id| id.as_str())),
-            Value::MaybeText(event.subject.as_ref().map(|id| id.as_str())),
-            Value::MaybeText(grant_id.as_deref()),
-            Value::MaybeText(event.reason),
-            Value::MaybeText(event.reference.as_deref()),
-            Value::MaybeText(event.source_ip.as_deref()),
-            Value::MaybeText(bounded(&event.detail)),
-        ];
-        self.run(audit::INSERT, &values).await.map(drop)
-    }
-
-    /// Nothing of this transaction shall be kept, and that is no failure.
-    pub(super) fn undo(&mut self) {
-        self.undo = true;
     }
 }
 
@@ -298,7 +176,8 @@ impl Writer {
             return;
         }
         let mut plan = Plan::default();
-        match self.attempt(&members, &mut plan).await {
+        let database = self.around.database.clone();
+        match in_time(&database, self.attempt(&members, &mut plan)).await {
             Ok(ended) => {
                 self.around.ended.apply(&ended);
                 for (member, verdict) in members.into_iter().zip(plan.verdicts) {
@@ -332,6 +211,11 @@ impl Writer {
         let won = match &error {
             // On SQLite the counts come with the COMMIT: the receipts are there, and what they say is not to be believed.
             StoreError::Disagreement if matches!(self.around.database, Database::Sqlite(_)) => Err(error.echo()),
+            // It may still be working on it: to try again now could meet our own success and take it for a replay.
+            StoreError::Silent => {
+                self.conn = None;
+                Err(StoreError::Silent)
+            }
             _ => self.read_back(&plan).await,
         };
         let alone = members.len() == 1;
@@ -360,39 +244,42 @@ impl Writer {
     }
 
     async fn errand(&mut self, mut errand: Box<dyn Errand>) {
-        match self.transact(&mut *errand).await {
-            Ok((stale, ended)) => {
-                for (noun, id) in stale {
+        let database = self.around.database.clone();
+        // Cut short, the transaction takes its connection with it, and the next one opens its own.
+        match in_time(&database, self.transact(&mut *errand)).await {
+            Ok(told) => {
+                for (noun, id) in told.stale {
                     self.around.caches.forget(noun, &id);
                 }
-                self.around.ended.apply(&ended);
+                self.around.ended.apply(&told.ended);
                 errand.answer(Ok(()));
             }
             Err(error) => errand.answer(Err(error)),
         }
     }
 
-    async fn transact(&mut self, errand: &mut dyn Errand) -> Result<(Vec<(Noun, String)>, Vec<EndedEntry>), StoreError> {
+    async fn transact(&mut self, errand: &mut dyn Errand) -> Result<Told, StoreError> {
         connected(&mut self.conn, &self.around.database).await?.begin().await.inspect_err(|_| self.conn = None)?;
         // The connection comes back only when the transaction has certainly ended.
         let Some(conn) = self.conn.take() else { return Err(StoreError::Closed) };
-        let mut tx = Tx {
-            conn,
-            clock: Arc::clone(&self.around.clock),
-            ended_kept: self.around.ended_kept,
-            stale: Vec::new(),
-            ended: Vec::new(),
-            undo: false,
-        };
+        let mut tx = Tx::on(conn, Arc::clone(&self.around.clock), self.around.ended_kept);
         let worked = errand.run(&mut tx).await;
-        if worked.is_err() || tx.undo {
-            tx.conn.rollback().await;
-            self.conn = Some(tx.conn);
-            return worked.map(|()| Default::default());
+        let (mut conn, keep, told) = tx.into_parts();
+        if worked.is_err() || !keep {
+            conn.rollback().await;
+            self.conn = Some(conn);
+            return worked.map(|()| Told::default());
         }
-        tx.conn.commit().await?;
-        self.conn = Some(tx.conn);
-        Ok((tx.stale, tx.ended))
+        conn.commit().await?;
+        self.conn = Some(conn);
+        Ok(told)
+    }
+}
+
+async fn in_time<T>(database: &Database, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match database {
+        Database::Sqlite(_) => work.await,
+        Database::Postgres(_) => tokio::time::timeout(SILENCE_MAX, work).await.unwrap_or(Err(StoreError::Silent)),
     }
 }
 
@@ -400,5 +287,43 @@ async fn connected<'c>(conn: &'c mut Option<Conn>, database: &Database) -> Resul
     match conn {
         Some(conn) => Ok(conn),
         empty => Ok(empty.insert(Conn::open(database, Durability::Full).await?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_types::GrantFault;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::{Answer, conformance::*};
+
+    /// A COMMIT whose answer was lost: what was won is read back before anything is tried again. Tried again, the first rotation would
+    /// look like the replay of an old token and end the grant.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_was_won_before_the_answer_was_lost_is_answered_and_not_tried_again() {
+        for bench in benches().await {
+            let (won, refused) = (redeemed(&bench).await, redeemed(&bench).await);
+            let around = Surroundings {
+                database: bench.config.database.clone(),
+                clock: Arc::clone(&bench.store.0.clock),
+                caches: Arc::new(Caches::new()),
+                ended: EndedView::new(),
+                ended_kept: Ttl(60),
+            };
+            let mut writer = Writer { conn: None, around, waiting: VecDeque::new() };
+            let (first_reply, first) = oneshot::channel();
+            let (second_reply, second) = oneshot::channel();
+            let stranger = crate::store::Rotation { client_id: client_id("stranger"), ..rotation(refused, 1, "b") };
+            let members =
+                vec![Change::Rotate(Box::new(rotation(won, 1, "a")), first_reply), Change::Rotate(Box::new(stranger), second_reply)];
+            let mut plan = Plan::default();
+            writer.attempt(&members, &mut plan).await.unwrap();
+            writer.recover(members, plan, StoreError::Closed).await;
+            assert_eq!(first.await.unwrap().unwrap().answer, Answer::New);
+            assert!(matches!(second.await.unwrap(), Err(Error::InvalidGrant(GrantFault::ClientMismatch))));
+            let row = bench.store.grant(&won).await.unwrap().unwrap();
+            assert_eq!((row.generation, row.ended_at, row.answered_again), (2, None, 0), "rotated once");
+        }
     }
 }

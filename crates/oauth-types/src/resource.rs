@@ -41,6 +41,11 @@ impl ResourceUri {
         Ok(Self(canonical.into()))
     }
 
+    /// From our own hand: a row of the store, which holds only canonical text. Never for what came from outside.
+    pub fn from_trusted(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
     /// The canonical text, which is the `aud` of its tokens.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -302,4 +302,12 @@ mod tests {
         assert_eq!(read("&amp;lt;script&amp;gt;").text, "&lt;script&gt;");
         assert_eq!(read("Gr&uuml;&szlig;e &#x2014; &#8230;").text, "Grüße — …");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn garbage_never_panics_and_never_grows(source in "[<>/!a-z\\-\"'&#;x ü]{0,60}") {
+            let page = read(&source);
+            proptest::prop_assert!(page.text.len() <= source.len() * 4 + 4);
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod extract;
 mod html;
 mod index;
 mod link;
+mod news;
 mod note;
 pub(crate) mod page;
 mod query;
@@ -25,6 +26,7 @@ pub(crate) use self::link::{Links, SignedLink};
 pub(crate) use self::note::{Note, NoteFault, Written};
 
 use self::index::Index;
+use self::news::Newsfeed;
 use self::scan::Root;
 use crate::error::OpenError;
 
@@ -54,11 +56,11 @@ impl Reader {
 /// What changed on disk, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
-    pub(crate) id: String,
+    id: String,
     /// The set of documents changed, not only the text of one.
-    pub(crate) listed: bool,
+    listed: bool,
     /// Whose note it is; none for documents of the folder.
-    pub(crate) owner: Option<String>,
+    owner: Option<String>,
 }
 
 /// The documents of this server.
@@ -95,13 +97,14 @@ impl Documents {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            self.refresh().await;
+            // A large folder is read in rounds; the next one begins at once.
+            while self.refresh().await == Round::Partial {}
         }
     }
 
-    /// Listens to changes from now on.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
+    /// What changes from now on, as far as this reader may see it.
+    pub(crate) fn news(&self, reader: Reader) -> Newsfeed {
+        Newsfeed::new(self.changes.subscribe(), reader)
     }
 
     /// The best documents for what a person typed, best first.
@@ -148,7 +151,7 @@ impl Documents {
         tokio::task::spawn_blocking(move || path.exists()).await.unwrap_or(false)
     }
 
-    async fn refresh(&self) {
+    async fn refresh(&self) -> Round {
         let mut known = self.scanning.lock().await;
         let roots = self.roots.clone();
         let seen = std::mem::take(&mut *known);
@@ -161,13 +164,13 @@ impl Documents {
             Ok(compared) => compared,
             Err(panicked) => {
                 tracing::error!(event = "documents.unreadable", reason = "scan_panicked", error = %panicked, "the scan of the documents ended early");
-                return;
+                return Round::Complete;
             }
         };
         *known = seen;
         if delta.is_empty() {
             delta.settle(&mut known);
-            return;
+            return Round::Complete;
         }
         match self.index.apply(&delta).await {
             Ok(()) => {
@@ -181,14 +184,24 @@ impl Documents {
                     // Nobody listening is fine.
                     let _ = self.changes.send(change);
                 }
+                let round = if delta.is_partial() { Round::Partial } else { Round::Complete };
                 delta.settle(&mut known);
+                round
             }
             // The next tick compares again, because `known` did not move.
             Err(error) => {
-                tracing::error!(event = "documents.unreadable", reason = "index_failed", error = %error, "could not write the index of documents")
+                tracing::error!(event = "documents.unreadable", reason = "index_failed", error = %error, "could not write the index of documents");
+                Round::Complete
             }
         }
     }
+}
+
+/// Whether a comparison saw everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Partial,
+    Complete,
 }
 
 /// The stable name of a document: it depends on where it lies and whose it is, never on what it says.

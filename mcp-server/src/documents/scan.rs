@@ -59,6 +59,11 @@ impl Delta {
         self.changed.is_empty() && self.removed.is_empty()
     }
 
+    /// More may have changed than one round reads.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.changed.len() >= CHANGED_MAX
+    }
+
     pub(crate) fn changes(&self, known: &Known) -> Vec<Change> {
         let changed = self.changed.iter().map(|changed| Change {
             id: changed.id.clone(),

@@ -3,10 +3,9 @@
 use rmcp::ErrorData;
 use rmcp::model::*;
 use rmcp::service::SubscriptionContext;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
-use crate::documents::{Change, Listed, Reader};
+use crate::documents::{Listed, Reader};
 use crate::handler::LIST_TTL_MS;
 
 /// Documents on one page of the list.
@@ -74,27 +73,25 @@ pub(crate) async fn must_exist(app: &App, uri: &str, reader: &Reader) -> Result<
 
 /// 2026-07-28 `subscriptions/listen`: news until the client hangs up.
 pub(crate) async fn listen(app: &App, subscription: &SubscriptionContext, reader: &Reader) -> Result<(), ErrorData> {
-    let mut changes = app.documents.changes();
+    let mut news = app.documents.news(reader.clone());
     let sink = subscription.sink();
     let wanted = subscription.accepted();
     loop {
-        let change = tokio::select! {
+        let news = tokio::select! {
             () = subscription.cancelled() => return Ok(()),
-            change = changes.recv() => match change {
-                Ok(change) => change,
-                Err(RecvError::Lagged(_)) => Change { id: String::new(), listed: true, owner: None },
-                Err(RecvError::Closed) => return Ok(()),
+            news = news.next() => match news {
+                Some(news) => news,
+                None => return Ok(()),
             },
         };
-        if change.owner.as_deref().is_some_and(|owner| owner != reader.owner()) {
-            continue;
-        }
-        let uri = uri_of(&change.id);
-        let watched = wanted.resource_subscriptions.as_ref().is_some_and(|uris| uris.contains(&uri));
-        if (watched && sink.notify_resource_updated(uri).await.is_err())
-            || (change.listed && wanted.resources_list_changed == Some(true) && sink.notify_resource_list_changed().await.is_err())
-        {
+        if news.listed && wanted.resources_list_changed == Some(true) && sink.notify_resource_list_changed().await.is_err() {
             return Ok(());
+        }
+        for uri in news.ids.iter().map(|id| uri_of(id)) {
+            let watched = wanted.resource_subscriptions.as_ref().is_some_and(|uris| uris.contains(&uri));
+            if watched && sink.notify_resource_updated(uri).await.is_err() {
+                return Ok(());
+            }
         }
     }
 }

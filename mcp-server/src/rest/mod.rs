@@ -78,7 +78,7 @@ pub(crate) async fn call(
         let outcome = kind.run(&call).await;
         told(kind, &caller, request_id, &outcome, begun);
         match outcome {
-            Ok(Answer::Done(output)) => Ok(HttpResponse::Ok().insert_header(JSON).body(output.to_string())),
+            Ok(Answer::Done { output, .. }) => Ok(HttpResponse::Ok().insert_header(JSON).body(output.to_string())),
             Ok(Answer::NeedsInput(_)) => Err(problem(StatusCode::CONFLICT, "input_required", "this call needs an MCP client")),
             Err(Fault::Arguments(detail)) => Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "arguments_invalid", detail)),
             Err(Fault::Failed { reason, sentence }) => Err(problem(status_of(reason), reason, sentence)),

@@ -260,4 +260,13 @@ mod tests {
         assert_eq!(evaluate(&format!("{}1{}", "(".repeat(50), ")".repeat(50))), Ok(1.0));
         assert_eq!(evaluate(&"1".repeat(EXPRESSION_BYTES_MAX + 1)), Err(Wrong::TooLong));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn garbage_never_panics(expression in "[0-9.+*/%^()a-z, ü-]{0,200}") {
+            if let Ok(value) = evaluate(&expression) {
+                proptest::prop_assert!(value.is_finite());
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bearer_guard::Caller;
 use rmcp::RoleServer;
-use rmcp::model::{ErrorData, InputRequest, InputRequiredResult, InputResponses, JsonObject};
+use rmcp::model::{ErrorData, InputRequest, InputRequiredResult, InputResponses, JsonObject, MetaObject};
 use rmcp::service::RequestContext;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +21,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(50);
 /// What a tool hands back.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The object of the tool's output schema.
-    Done(Value),
+    /// The object of the tool's output schema, and what clients may find useful beside it.
+    Done { output: Value, aside: Option<MetaObject> },
     /// 2026-07-28: ask the client this, then call again.
     NeedsInput(InputRequiredResult),
 }
@@ -30,8 +30,18 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn done(output: &impl Serialize) -> Result<Self, Fault> {
         serde_json::to_value(output)
-            .map(Self::Done)
+            .map(|output| Self::Done { output, aside: None })
             .map_err(|_| Fault::Failed { reason: "output_not_json", sentence: "the answer could not be written".into() })
+    }
+}
+
+impl Answer {
+    /// With something beside the output: a result's `_meta`, which no contract about the output forbids.
+    pub(crate) fn beside(mut self, key: &str, value: Value) -> Self {
+        if let Self::Done { aside, .. } = &mut self {
+            aside.get_or_insert_default().insert(key.to_owned(), value);
+        }
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! `search`: the first half of the contract that ChatGPT's deep research and company knowledge ask for, literally:
-//! one argument `query`, and `{"results":[{"id","title","url"}]}` as structured content and as the one text item.
+//! one argument `query`, and `{"results":[{"id","title","url"}]}` as structured content and as the one text item. The contract
+//! has no room for the place of the match, so snippets stand beside it, in `_meta`, in the order of the results.
 
 use rmcp::model::Tool;
 use schemars::JsonSchema;
@@ -8,6 +9,8 @@ use serde_json::json;
 
 use super::{Answer, Call, Fault, Kind, reading, tool};
 
+/// Where the snippets are, in a result's `_meta`.
+const SNIPPETS: &str = "portico/snippets";
 /// Enough to choose from, few enough to read.
 const RESULTS_MAX: usize = 10;
 
@@ -30,15 +33,13 @@ struct Hit {
     title: String,
     /// Where a person can read it.
     url: String,
-    /// The place of the match.
-    snippet: String,
 }
 
 pub(super) fn describe() -> Tool {
     tool::<Arguments, Output>(
         Kind::Search,
         "Search documents",
-        "Searches the documents (and your own notes) for plain words and returns the best matches with id, title, url and a snippet. Use fetch with an id to read one.",
+        "Searches the documents (and your own notes) for plain words and returns the best matches with id, title and url. Use fetch with an id to read one.",
     )
     .with_annotations(reading("Search documents"))
 }
@@ -47,10 +48,8 @@ pub(super) async fn run(call: &Call<'_>) -> Result<Answer, Fault> {
     let Arguments { query } = call.arguments()?;
     let found = call.app.documents.search(&query, RESULTS_MAX, &call.reader()).await.map_err(|error| Fault::index(&error))?;
     let now = call.now();
-    let results: Vec<Hit> = found
-        .into_iter()
-        .map(|found| Hit { url: call.app.links.of_found(&found, now), id: found.id, title: found.title, snippet: found.snippet })
-        .collect();
-    call.log(json!({ "found": results.len() })).await;
-    Answer::done(&Output { results })
+    call.log(json!({ "found": found.len() })).await;
+    let snippets: Vec<_> = found.iter().map(|found| found.snippet.clone()).collect();
+    let results = found.into_iter().map(|found| Hit { url: call.app.links.of_found(&found, now), id: found.id, title: found.title });
+    Ok(Answer::done(&Output { results: results.collect() })?.beside(SNIPPETS, json!(snippets)))
 }

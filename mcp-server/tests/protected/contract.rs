@@ -22,6 +22,8 @@ async fn search_answers_with_id_title_and_url_twice_over() {
     for member in ["id", "title", "url"] {
         assert!(hits[0][member].as_str().is_some_and(|text| !text.is_empty()));
     }
+    assert_eq!(hits[0].as_object().unwrap().len(), 3, "nothing more than the contract");
+    assert_eq!(result["_meta"]["portico/snippets"][0], "Rotation of keys A key is published before it signs.");
     assert!(hits[0]["url"].as_str().unwrap().starts_with(&stand.origin));
     let nothing = stand.tool(&stand.alice(), "search", json!({ "query": "zebra" })).await;
     assert_eq!(nothing["structuredContent"], json!({ "results": [] }));

@@ -165,3 +165,42 @@ async fn prompts_and_completion_know_the_documents() {
     assert_eq!(refused.status, 403);
     assert_eq!(sent(stand.request(Method::GET, "/documents/x")).await.status, 404);
 }
+
+/// The events of a stream until `enough` says so or time is up.
+async fn heard_within(mut stream: reqwest::Response, time: std::time::Duration, enough: impl Fn(&str) -> bool) -> String {
+    let mut seen = String::new();
+    let listening = async {
+        while let Some(chunk) = stream.chunk().await.unwrap() {
+            seen.push_str(std::str::from_utf8(&chunk).unwrap());
+            if enough(&seen) {
+                return;
+            }
+        }
+    };
+    // Silence until the time is up is an answer, too.
+    let _ = tokio::time::timeout(time, listening).await;
+    seen
+}
+
+#[actix_web::test]
+async fn listeners_hear_of_changes_they_may_see_in_both_lives() {
+    const NEWS: &str = "notifications/resources/list_changed";
+    let stand = Stand::open().await;
+    let alice = stand.alice();
+    let mallory = stand.token("mallory", "agent", "mcp:read").mint();
+    let listen =
+        |token: &str| stand.modern(token, "subscriptions/listen", json!({ "notifications": { "resourcesListChanged": true } })).send();
+    let (mine, theirs) = (listen(&alice).await.unwrap(), listen(&mallory).await.unwrap());
+    let session = stand.session(&alice, LEGACY).await;
+    let standalone = stand.request(Method::GET, "/mcp").bearer_auth(&alice).header("accept", "text/event-stream");
+    let standalone = standalone.header("mcp-session-id", session).send().await.unwrap();
+    stand.tool(&alice, "note_write", json!({ "title": "News", "text": "x" })).await;
+    let time = std::time::Duration::from_secs(10);
+    assert!(heard_within(mine, time, |seen| seen.contains(NEWS)).await.contains(NEWS));
+    assert!(heard_within(standalone, time, |seen| seen.contains(NEWS)).await.contains(NEWS));
+    let quiet = heard_within(theirs, std::time::Duration::from_secs(1), |seen| seen.contains(NEWS)).await;
+    assert!(!quiet.contains(NEWS), "somebody else's note is no news: {quiet}");
+    std::fs::write(stand.folder.path().join("docs/new.txt"), "for everybody").unwrap();
+    let shared = listen(&mallory).await.unwrap();
+    assert!(heard_within(shared, time, |seen| seen.contains(NEWS)).await.contains(NEWS));
+}

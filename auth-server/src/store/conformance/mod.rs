@@ -25,9 +25,9 @@ use crate::{
 const START: Timestamp = Timestamp(1_800_000_000);
 
 /// A migrated database of its own, a store on it, and its clock.
-struct Bench {
-    store: Store,
-    config: StoreConfig,
+pub(super) struct Bench {
+    pub(super) store: Store,
+    pub(super) config: StoreConfig,
     clock: Arc<FixedClock>,
     _folder: tempfile::TempDir,
 }
@@ -73,7 +73,7 @@ async fn databases() -> Vec<(Database, tempfile::TempDir)> {
     databases
 }
 
-async fn benches() -> Vec<Bench> {
+pub(super) async fn benches() -> Vec<Bench> {
     let mut benches = Vec::new();
     for (database, folder) in databases().await {
         benches.push(Bench::on(database, folder).await);
@@ -86,7 +86,7 @@ fn postgres_url() -> Option<String> {
     std::env::var("TEST_POSTGRES_URL").ok()
 }
 
-fn client_id(text: &str) -> ClientId {
+pub(super) fn client_id(text: &str) -> ClientId {
     ClientId::parse(text).unwrap()
 }
 
@@ -189,7 +189,7 @@ fn judge_redemption(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Resul
 }
 
 /// Presents the token of this generation; the successor's seal tells which attempt made it.
-fn rotation(grant_id: GrantId, generation: u32, attempt: &str) -> Rotation {
+pub(super) fn rotation(grant_id: GrantId, generation: u32, attempt: &str) -> Rotation {
     Rotation {
         grant_id,
         generation,
@@ -228,7 +228,7 @@ fn judge_rotation(row: &GrantRow, asked: &Rotation, now: Timestamp) -> Result<Ro
 }
 
 /// A client, a person and a grant whose code was redeemed.
-async fn redeemed(bench: &Bench) -> GrantId {
+pub(super) async fn redeemed(bench: &Bench) -> GrantId {
     let grant_id = approved(bench).await;
     bench.store.redeem(redemption(grant_id)).await.unwrap();
     grant_id

@@ -111,13 +111,17 @@ async fn a_browser_session_ends_by_itself_by_hand_and_with_its_person() {
         assert_eq!(bench.store.browser_session(&hash("none")).await.unwrap(), None);
         assert!(bench.store.end_browser_session(&hash("one"), START).await.unwrap());
         assert!(!bench.store.end_browser_session(&hash("one"), START).await.unwrap());
+        bench.store.create_browser_session(new("three")).await.unwrap();
         let ended = async |store: &Store, text: &str| store.browser_session(&hash(text)).await.unwrap().unwrap().ended_at.is_some();
         assert!(ended(&bench.store, "one").await);
         assert!(!ended(&bench.store, "two").await);
         assert!(!ended(&there, "two").await);
+        assert!(bench.store.set_password("alice", "new").await.unwrap());
+        assert!(ended(&bench.store, "two").await && ended(&bench.store, "three").await, "a new password signs out everywhere");
+        bench.store.create_browser_session(new("two again")).await.unwrap();
         assert!(bench.store.disable_account("alice").await.unwrap());
         assert!(!bench.store.disable_account("alice").await.unwrap());
-        assert!(ended(&bench.store, "two").await, "here, at once");
+        assert!(ended(&bench.store, "two again").await, "here, at once");
         within_a_second("signed out elsewhere", async || ended(&there, "one").await && ended(&there, "two").await).await;
         assert!(bench.store.account("alice").await.unwrap().unwrap().disabled_at.is_some());
     }
@@ -258,7 +262,7 @@ async fn the_purge_leaves_everything_from_which_something_lives() {
         assert!(store.client(&client_id("app")).await.unwrap().is_some());
         assert!(store.grant(&unredeemed).await.unwrap().is_none());
         assert!(store.grant(&living).await.unwrap().is_some());
-        clock.advance(Ttl::days(28));
+        clock.advance(Ttl::days(29));
         assert_eq!(store.purge(clock.now()).await.unwrap().grants, 1, "its refresh token is past");
     }
 }
@@ -272,7 +276,8 @@ async fn the_purge_of_endings_keeps_the_numbers_going() {
             store.end(crate::store::Ending::grant(grant_id, crate::store::EndReason::RevokedByPerson, START)).await.unwrap();
         }
         bench.clock.advance(Ttl::hours(2));
-        assert_eq!(store.purge(bench.clock.now()).await.unwrap().ended, 2);
+        let report = store.purge(bench.clock.now()).await.unwrap();
+        assert_eq!((report.ended, report.grants), (2, 0), "a tombstone outlives everything that was made");
         assert_eq!((store.ended_head().await.unwrap(), store.ended_after(0, 10).await.unwrap().len()), (2, 0));
         let grant_id = redeemed_later(&bench).await;
         store.end(crate::store::Ending::grant(grant_id, crate::store::EndReason::RevokedByPerson, START)).await.unwrap();
