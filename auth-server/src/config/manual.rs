@@ -9,7 +9,9 @@ use super::layers::{DEFAULTS, ENVIRONMENT_PREFIX};
 
 /// `docs/configuration.md`.
 pub fn manual() -> String {
-    let mut out = String::from("# Configuration\n\n<!-- Generated from auth-server/default.toml: `cargo run -- config manual > docs/configuration.md`. A test holds it fresh. -->\n\n");
+    let mut out = String::from(
+        "# Configuration\n\n<!-- Generated from auth-server/default.toml: `cargo run -- config manual > docs/configuration.md`. A test holds it fresh. -->\n\n",
+    );
     let mut comment: Vec<&str> = Vec::new();
     let mut section = String::new();
     for line in DEFAULTS.lines() {
