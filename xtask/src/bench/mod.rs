@@ -28,7 +28,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(2400);
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The limits count, and a load from one address does not reach them.
-const ROOM: u32 = 100_000_000;
+const ROOM: u32 = 1_000_000;
 /// A protected resource that introspects; its secret guards nothing but this run.
 const INTROSPECTOR: &str = "bench-resource";
 const INTROSPECTOR_SECRET: &str = "a-secret-of-the-bench-that-guards-nothing-else";

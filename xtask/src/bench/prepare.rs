@@ -23,9 +23,10 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn set(house: &House) -> Result<Self> {
         let mut connection = Connection::open(&house.authority)?;
-        let mut person = Person::new(house.username, &house.password);
         let mut stage = Self { grants: Vec::new(), access_token: String::new(), journeys: Vec::new() };
         for number in 0..PUBLIC_APPS {
+            // A browser of its own each: one browser may not begin flows without end.
+            let mut person = Person::new(house.username, &house.password);
             let app = App::register_for(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT)?;
             for _ in 0..GRANTS_PER_APP {
                 stage.access_token = grant(&mut connection, &mut person, &app, &mut stage.grants)?;

@@ -99,9 +99,9 @@ fn at_size(bench: &Bench, grants: u64) -> Result<Sized> {
 
 fn real_grants(house: &House) -> Result<Vec<Grant>> {
     let mut connection = Connection::open(&house.authority)?;
-    let mut person = Person::new(house.username, &house.password);
     let mut grants = Vec::new();
     for number in 0..REAL_APPS {
+        let mut person = Person::new(house.username, &house.password);
         let app = App::register_for(&mut connection, &format!("Bench {number}"), KNOWN_REDIRECT)?;
         for _ in 0..REAL_GRANTS_PER_APP {
             prepare::grant(&mut connection, &mut person, &app, &mut grants)?;

@@ -68,7 +68,8 @@ pub(super) fn work(house: &House, mut sequence: Sequence, acknowledged: &AtomicU
                 acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             Err(Trouble::Gone(_)) => break,
-            Err(Trouble::Busy) => {}
+            // One browser may begin only so many flows: the person takes another.
+            Err(Trouble::Busy) => person = Person::new(house.username, &house.password),
             Err(Trouble::Wrong(text)) => return Err(text),
         }
     }
