@@ -3,6 +3,8 @@
 //! `cargo run --release -p auth-server --example store_bench -- FOLDER GRANTS TASKS SECONDS`
 //! A folder that has a database already is used as it is, so that a large one is filled once.
 
+#![expect(clippy::print_stdout, reason = "a measuring tool speaks to its terminal")]
+
 use std::{
     path::PathBuf,
     sync::{

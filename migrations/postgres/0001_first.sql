@@ -181,4 +181,3 @@ CREATE TABLE audit (
     source_ip TEXT,
     detail    TEXT
 );
-CREATE INDEX audit_reference ON audit (reference) WHERE reference IS NOT NULL;

@@ -175,4 +175,3 @@ CREATE TABLE audit (
     source_ip TEXT,
     detail    TEXT
 ) WITHOUT ROWID;
-CREATE INDEX audit_reference ON audit (reference) WHERE reference IS NOT NULL;

@@ -72,6 +72,7 @@ const PAGE: &str = "SELECT audit_id, at, event, client_id, subject, grant_id, re
   WHERE audit_id < $1 AND ($2 IS NULL OR client_id = $2) AND ($3 IS NULL OR subject = $3) AND ($4 IS NULL OR grant_id = $4)
     AND ($5 IS NULL OR event = $5)
   ORDER BY audit_id DESC LIMIT $6";
+// No index: every grant and refresh would pay a random page for what an operator asks a few times a year. The newest are looked at first.
 const BY_REFERENCE: &str = "SELECT audit_id, at, event, client_id, subject, grant_id, reason, reference, source_ip, detail FROM audit
   WHERE reference = $1 AND reference IS NOT NULL ORDER BY audit_id DESC LIMIT 100";
 /// Sorts behind every id.

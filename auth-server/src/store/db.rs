@@ -24,6 +24,8 @@ const ACQUIRE_WAIT: Duration = Duration::from_secs(2);
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL, beside the writer's own.
 const POSTGRES_CONNECTIONS: u32 = 15;
+/// Pages in the write-ahead log before they are copied into the file: a page that is written often is copied once for many times. 16 MiB.
+const WAL_PAGES: &str = "4000";
 /// Every text is a constant: the cache holds them all.
 const STATEMENTS_CACHED: usize = 256;
 
@@ -265,6 +267,7 @@ fn sqlite_options(path: &Path, durability: Durability) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_WAIT)
         .statement_cache_capacity(STATEMENTS_CACHED)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         .disable_statement_logging()
 }
 
