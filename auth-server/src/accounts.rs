@@ -13,10 +13,7 @@ use std::{
     },
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
-};
+use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc::PasswordHash};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use oauth_types::{Bug, Error, Outage, Subject, Ttl};
 use tokio::sync::Semaphore;
@@ -36,6 +33,11 @@ pub const USERNAME_CHARS_MAX: usize = 64;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Argon2 reads any length; this bounds what a stranger can make us normalise and hash.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// What a hash asks of the allocator at least: 33 MiB, of which it touches only what it uses. glibc keeps freed memory of up to 32 MiB
+/// for the thread that freed it, so every thread that ever hashed would hold its 19 MiB for good; more than that goes back at once.
+const BLOCKS_MIN: usize = 33 * 1024;
+/// RFC 9106 §3.1: a tag of 256 bits.
+const TAG_BYTES: usize = 32;
 /// People who wait for a hash at once. At two cores and 50 ms this is three seconds of waiting; more is a flood.
 const WAITING_MAX: usize = 128;
 
@@ -292,8 +294,9 @@ impl Accounts {
         let _core = self.0.cores.acquire().await.map_err(|_| failed("the semaphore of the password hash is never closed"))?;
         let hasher = self.0.hasher.clone();
         let hashed = tokio::task::spawn_blocking(move || {
-            let salt = secret::fresh_bytes::<16>();
-            hasher.hash_password_with_salt(password.0.as_bytes(), &salt).map(|hash| hash.to_string())
+            let (salt, mut tag) = (secret::fresh_bytes::<16>(), [0; TAG_BYTES]);
+            derive(&hasher, &password, &salt, &mut tag)?;
+            Ok::<_, argon2::Error>(phc(hasher.params().m_cost(), hasher.params().t_cost(), &salt, &tag))
         });
         let hashed = hashed.await.map_err(|_| failed("the password hash does not panic"))?;
         hashed.map_err(|_| failed("argon2 takes every password that keeps the rules"))
@@ -302,15 +305,10 @@ impl Accounts {
 
 impl Inner {
     async fn compare(&self, password: Password, phc: String) -> Result<bool, LoginFault> {
-        let hasher = self.hasher.clone();
-        let compared = tokio::task::spawn_blocking(move || match PasswordHash::new(&phc) {
-            // The cost is read from the hash, so old hashes outlive a change of the setting.
-            Ok(hash) => Ok(hasher.verify_password(password.0.as_bytes(), &hash).is_ok()),
-            Err(_) => Err(()),
-        });
+        let compared = tokio::task::spawn_blocking(move || fits(&password, &phc));
         match compared.await {
-            Ok(Ok(right)) => Ok(right),
-            Ok(Err(())) => Err(unable("a stored password hash is a PHC string")),
+            Ok(Some(right)) => Ok(right),
+            Ok(None) => Err(unable("a stored password hash is a PHC string")),
             Err(_) => Err(unable("the password hash does not panic")),
         }
     }
@@ -348,8 +346,33 @@ impl Drop for Place<'_> {
 
 /// A PHC string with the configured cost that no password fits: its output is random, not computed.
 fn hash_of_nothing(config: &AccountsConfig) -> String {
-    let (salt, output) = (STANDARD_NO_PAD.encode(secret::fresh_bytes::<16>()), STANDARD_NO_PAD.encode(secret::fresh_bytes::<32>()));
-    format!("$argon2id$v=19$m={},t={},p=1${salt}${output}", config.memory_kib, config.passes)
+    phc(config.memory_kib, config.passes, &secret::fresh_bytes::<16>(), &secret::fresh_bytes::<TAG_BYTES>())
+}
+
+/// The text form of a hash.
+fn phc(memory_kib: u32, passes: u32, salt: &[u8], tag: &[u8]) -> String {
+    format!("$argon2id$v=19$m={memory_kib},t={passes},p=1${}${}", STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag))
+}
+
+/// Is this the password of this hash? `None`: the text is no hash of ours. The cost is read from the hash, so old hashes outlive a
+/// change of the setting.
+fn fits(password: &Password, phc: &str) -> Option<bool> {
+    let hash = PasswordHash::new(phc).ok()?;
+    let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    if hash.algorithm.as_str() != Algorithm::Argon2id.as_str() || expected.len() != TAG_BYTES {
+        return None;
+    }
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::try_from(&hash).ok()?);
+    let mut tag = [0; TAG_BYTES];
+    derive(&hasher, password, salt.as_ref(), &mut tag).ok()?;
+    Some(secret::same(&tag, expected.as_bytes()))
+}
+
+fn derive(hasher: &Argon2<'_>, password: &Password, salt: &[u8], tag: &mut [u8; TAG_BYTES]) -> argon2::Result<()> {
+    let count = hasher.params().block_count();
+    let mut memory = Vec::with_capacity(count.max(BLOCKS_MIN));
+    memory.resize(count, Block::new());
+    hasher.hash_password_into_with_memory(password.0.as_bytes(), salt, tag, &mut memory)
 }
 
 #[cfg(test)]
@@ -395,8 +418,27 @@ mod tests {
         let phc = hash_of_nothing(&config);
         let hash = PasswordHash::new(&phc).expect("a PHC string");
         assert_eq!(Params::try_from(&hash).map(|params| (params.m_cost(), params.t_cost())).ok(), Some((64, 1)));
+        assert_eq!(fits(&Password::none(), &phc), Some(false));
+        assert_eq!(fits(&Password::parse("password").expect("fine"), &phc), Some(false));
+    }
+
+    #[test]
+    fn a_password_fits_its_own_hash_and_no_other() {
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).expect("a cost"));
-        assert!(hasher.verify_password(b"", &hash).is_err());
-        assert!(hasher.verify_password(b"password", &hash).is_err());
+        let (right, wrong) = (Password::parse("correct horse").expect("fine"), Password::parse("correct mouse").expect("fine"));
+        let (salt, mut tag) = ([7; 16], [0; TAG_BYTES]);
+        derive(&hasher, &right, &salt, &mut tag).expect("a cost that works");
+        let hash = phc(64, 1, &salt, &tag);
+        assert_eq!((fits(&right, &hash), fits(&wrong, &hash)), (Some(true), Some(false)));
+        assert_eq!(fits(&right, "not a hash"), None);
+    }
+
+    /// What an earlier library call made is still read: the form is the PHC string format's, not ours.
+    #[test]
+    fn a_hash_of_the_librarys_own_making_fits() {
+        use argon2::password_hash::PasswordHasher as _;
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).expect("a cost"));
+        let made = hasher.hash_password_with_salt(b"correct horse", &[7; 16]).expect("a cost that works").to_string();
+        assert_eq!(fits(&Password::parse("correct horse").expect("fine"), &made), Some(true));
     }
 }

@@ -24,6 +24,8 @@ const ACQUIRE_WAIT: Duration = Duration::from_secs(2);
 const SQLITE_READERS: u32 = 4;
 /// Connections to PostgreSQL, beside the writer's own.
 const POSTGRES_CONNECTIONS: u32 = 15;
+/// Page cache of a reader, in KiB with a minus: what is read often is in caches of our own.
+const READER_CACHE: &str = "-512";
 /// Pages in the write-ahead log before they are copied into the file: a page that is written often is copied once for many times. 16 MiB.
 const WAL_PAGES: &str = "4000";
 /// Every text is a constant: the cache holds them all.
@@ -195,10 +197,9 @@ impl Pool {
     /// Connections that only read. They are opened when first needed, so that opening costs nothing.
     pub(crate) fn readers(database: &Database) -> Result<Self, StoreError> {
         Ok(match database {
-            Database::Sqlite(path) => Self::Sqlite(
-                sqlite_pool(SQLITE_READERS)
-                    .connect_lazy_with(sqlite_options(path, Durability::Full).create_if_missing(false).read_only(true)),
-            ),
+            Database::Sqlite(path) => Self::Sqlite(sqlite_pool(SQLITE_READERS).connect_lazy_with(
+                sqlite_options(path, Durability::Full).create_if_missing(false).read_only(true).pragma("cache_size", READER_CACHE),
+            )),
             Database::Postgres(url) => Self::postgres(url)?,
         })
     }

@@ -68,7 +68,7 @@ impl GuardConfig {
             refetch_interval: Ttl(30),
             leeway: Ttl(5),
             ended_staleness_max: Ttl(5),
-            verified_max: 20_000,
+            verified_max: 4_096,
             lifetime_max: Ttl::hours(1),
         }
     }
