@@ -55,9 +55,27 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     .bind(listen)?
     .run();
     tracing::info!(event = "server.started", %resource, "serving `{resource}` at {listen}");
-    http.await?;
+    let mut http = std::pin::pin!(http);
+    // The server waits for every request in flight, and an event stream is one that never ends by itself: streams must go first.
+    let ended = tokio::select! {
+        ended = &mut http => ended,
+        () = asked_to_stop() => {
+            server.end_streams();
+            http.await
+        }
+    };
     server.shutdown().await;
-    Ok(())
+    Ok(ended?)
+}
+
+/// The signals on which the server itself stops as well. Where they cannot be heard, the server still hears them.
+async fn asked_to_stop() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let Ok(mut terminate) = terminate else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 async fn ready(server: web::Data<mcp_server::Server>) -> HttpResponse {

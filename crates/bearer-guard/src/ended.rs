@@ -16,7 +16,7 @@ use std::{
 use arc_swap::ArcSwap;
 use oauth_types::{EndedEntry, EndedList, Error, Outage, Timestamp, TokenFault, Ttl};
 use reqwest::Client;
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::Notify, time::MissedTickBehavior};
 
 use crate::{
     Inner,
@@ -27,6 +27,8 @@ use crate::{
 
 /// An ending is known within about this.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a request waits for the first reading of a guard that has just started; after that it is refused.
+const FIRST_READING_WAIT: Duration = Duration::from_secs(1);
 /// Some thousands of entries of 130 bytes.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Pages in one reading: a guard that starts while very much ended still gets there, and an issuer that never ends does not hold us.
@@ -42,6 +44,7 @@ pub(crate) struct Follower {
     /// The number after which the next reading begins. Not the list's own: a restored issuer counts again from below.
     cursor: AtomicI64,
     read_at: AtomicI64,
+    first_reading: Notify,
 }
 
 /// The endings, and how often they changed: a caller who was not in this version needs not be looked for in it again.
@@ -59,6 +62,21 @@ impl Follower {
             list: ArcSwap::from_pointee(Versioned { version: 1, list: EndedList::default() }),
             cursor: AtomicI64::new(0),
             read_at: AtomicI64::new(NEVER),
+            first_reading: Notify::new(),
+        }
+    }
+
+    /// Returns when there was a first reading, or when it takes too long. A client that calls in the first milliseconds of a guard's
+    /// life waits for them instead of being told to come again.
+    pub(crate) async fn begun(&self) {
+        let never = || self.read_at.load(Ordering::Acquire) == NEVER;
+        if !never() {
+            return;
+        }
+        let mut told = std::pin::pin!(self.first_reading.notified());
+        told.as_mut().enable();
+        if never() {
+            let _in_time = tokio::time::timeout(FIRST_READING_WAIT, told).await;
         }
     }
 
@@ -104,6 +122,7 @@ impl Follower {
             // becomes visible late is not passed by.
             if newest >= head || entries.is_empty() {
                 self.read_at.store(asked_at.0, Ordering::Release);
+                self.first_reading.notify_waiters();
                 return Ok(());
             }
         }

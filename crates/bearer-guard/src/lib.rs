@@ -115,6 +115,7 @@ impl Guard {
             None => self.verify(presented, name, now).await?,
         };
         if let Some(ended) = &self.0.ended {
+            ended.begun().await;
             ended.judge(&caller, now)?;
         }
         Ok(caller)
