@@ -242,6 +242,16 @@ async fn a_guard_that_never_saw_the_endings_is_closed() {
     }
 }
 
+/// A resource that has just started knows nothing yet, but will in a moment: its first caller waits instead of being sent away.
+#[actix_web::test]
+async fn a_call_in_the_first_moment_waits_for_the_first_reading() {
+    let issuer = Issuer::start(Signer::es256()).await;
+    let guard = issuer.idle_guard(GuardConfig { ended: Some(issuer.feed()), ..issuer.config() });
+    guard.follow();
+    assert!(guard.ready().is_err(), "nothing has been read yet");
+    assert_eq!(verdict(&guard, &issuer.token()).await, "admitted");
+}
+
 /// An issuer that was restored from a backup counts again from below: everything is read anew, and what was known stays.
 #[actix_web::test]
 async fn a_restored_issuer_is_read_from_the_beginning() {
