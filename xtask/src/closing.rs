@@ -4,6 +4,10 @@
 #![expect(clippy::print_stdout, reason = "this is the one place where xtask speaks")]
 
 use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// The failures said so far: the end of a long run tells them again, where its reader looks.
+static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// How many tests of a suite passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +69,15 @@ impl Tally {
         tally
     }
 
-    /// Prints the closing line and turns it into the exit code.
+    /// Prints the failures again, then the closing line, and turns it into the exit code.
     pub(crate) fn close(self) -> ExitCode {
+        let failures = std::mem::take(&mut *FAILURES.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if !failures.is_empty() {
+            say("what failed:");
+            for failure in failures {
+                println!("  {failure}");
+            }
+        }
         say(&format!("{} passed, {} failed", self.passed, self.failed));
         if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -75,11 +86,28 @@ impl Tally {
 /// One line to the person.
 pub(crate) fn say(line: &str) {
     println!("{line}");
+    if line.trim_start().starts_with("not ok ") {
+        FAILURES.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.trim().to_owned());
+    }
+}
+
+/// The tests that `cargo test` says have failed, each with the first line of what it panicked with.
+pub(crate) fn failed_tests(output: &str) -> Vec<String> {
+    let names = output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    names.map(|name| format!("not ok {name}: {}", cause_of(output, name))).collect()
+}
+
+/// The line after "panicked at", in what this test printed.
+fn cause_of<'a>(output: &'a str, name: &str) -> &'a str {
+    let said = output.split_once(&format!("---- {name} stdout ----")).map_or("", |(_, after)| after);
+    let own = said.split_once("\n---- ").map_or(said, |(own, _)| own);
+    let mut lines = own.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
+    lines.next().unwrap_or("it says why above")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Tally, failed_tests};
 
     #[test]
     fn the_lines_of_cargo_test_are_summed() {
@@ -93,6 +121,13 @@ mod tests {
     fn lines_of_other_suites_are_counted_and_their_noise_is_not() {
         let output = "ok one: 3 steps\nnot ok two: no\nokay then\nis not ok three\nok four\n";
         assert_eq!(Tally::of_lines(output), Tally { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn a_failed_test_is_named_with_its_cause() {
+        let output = "test good ... ok\ntest one::bad ... FAILED\ntest mute ... FAILED\n\n---- one::bad stdout ----\n\n\
+            thread 'one::bad' panicked at src/lib.rs:1:1:\nassertion failed\nmore\n\n---- other stdout ----\nthread panicked at x:\nwrong\n";
+        assert_eq!(failed_tests(output), ["not ok one::bad: assertion failed", "not ok mute: it says why above"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::closing::{Tally, say};
+use crate::closing::{self, Tally, say};
 use crate::postgres::Postgres;
 use crate::suites::{binary, counted};
 use crate::{Result, check, conformance, crash, e2e, newcomer, pages, run, setup, workspace};
@@ -48,6 +48,7 @@ fn cargo_test() -> Result<Tally> {
     for finished in [&targets, &examples] {
         if !finished.is_good() {
             finished.show_tail();
+            closing::failed_tests(&finished.output).iter().for_each(|failure| say(failure));
             // A test that does not compile or a process that died has no line to be counted.
             tally.failed = tally.failed.max(1);
         }

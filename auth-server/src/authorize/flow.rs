@@ -56,6 +56,8 @@ pub(super) struct Journey {
     browser: String,
     pub(super) asked: AuthorizationRequest,
     pub(super) began_at: Timestamp,
+    /// How many pages it has asked before this one; each page has one answer that counts.
+    turn: u32,
 }
 
 /// A request that was read.
@@ -133,7 +135,7 @@ impl Asked {
     /// Somebody must be asked: from here on the flow belongs to one browser.
     pub(super) fn awaits_consent(self, browser: &BrowserKey) -> Flow {
         let id = FlowId::from_trusted(secret::fresh_text::<16>(""));
-        let journey = Journey { id, browser: browser.hash().text(), asked: self.asked, began_at: self.began_at };
+        let journey = Journey { id, browser: browser.hash().text(), asked: self.asked, began_at: self.began_at, turn: 0 };
         Flow::AwaitingConsent(AwaitingConsent { journey })
     }
 
@@ -161,6 +163,12 @@ impl AwaitingConfirmation {
         Flow::Approved(Approved { asked, by, scope: self.scope, kept: Some(self.journey) })
     }
 
+    /// On a page of its own, after the one that was answered.
+    pub(super) fn on_the_next_page(mut self) -> Self {
+        self.journey.turn += 1;
+        self
+    }
+
     /// Somebody else is signed in now: the question begins anew.
     pub(super) fn again(self) -> AwaitingConsent {
         AwaitingConsent { journey: self.journey }
@@ -168,6 +176,11 @@ impl AwaitingConfirmation {
 }
 
 impl Journey {
+    /// Names one page of one flow.
+    pub(super) fn page_id(&self) -> String {
+        format!("{}.{}", self.id, self.turn)
+    }
+
     /// "Deny", or a rule that says so.
     pub(super) fn refused(self, error: Error) -> Flow {
         Flow::Refused(RefusedFlow { return_to: self.asked.return_to.clone(), error, kept: Some(self) })
@@ -242,24 +255,10 @@ pub(super) async fn too_many_wrong_passwords(app: &App, id: &FlowId) -> Result<b
     Ok(app.ephemeral.count(&key, app.config.lifetimes.flow).await? >= WRONG_PASSWORDS_MAX)
 }
 
-/// What somebody finds who wants to answer a flow.
-pub(super) enum Claim {
-    /// It waited, and is theirs alone now.
-    Mine,
-    /// It was answered; this is what is left.
-    Answered(Answered),
-    /// Somebody else is answering it, or it ended.
-    Gone,
-}
-
-/// Takes a flow out of its place, so that of many answers one counts.
-pub(super) async fn claim(app: &App, id: &FlowId) -> Result<Claim, Error> {
-    match FLOWS.take(&*app.ephemeral, id.as_str()).await? {
-        Some(Kept::Answered(answered)) => {
-            keep(app, &Kept::Answered(answered.clone())).await?;
-            Ok(Claim::Answered(answered))
-        }
-        Some(_) => Ok(Claim::Mine),
-        None => Ok(Claim::Gone),
-    }
+/// May this caller answer the page that the flow shows? Of many answers one counts; `page` is the journey as that page knew it.
+///
+/// The flow stays in its place, so that whoever comes meanwhile finds it and waits for the answer.
+pub(super) async fn claim(app: &App, page: &Journey) -> Result<bool, Error> {
+    let key = Key::new("flow-claimed", &page.page_id());
+    Ok(app.ephemeral.count(&key, app.config.lifetimes.flow).await? == 1)
 }

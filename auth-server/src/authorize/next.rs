@@ -10,7 +10,7 @@ use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, Refusal, RequestFault
 
 use super::{
     Visit,
-    flow::{self, Answered, Approved, Asked, Claim, Flow, Journey, Kept, Person, RefusedFlow},
+    flow::{self, Answered, Approved, Asked, Flow, Journey, Kept, Person, RefusedFlow},
     request::AuthorizationRequest,
     respond,
 };
@@ -61,12 +61,12 @@ pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<Htt
             Ok(to)
         }
         Flow::AwaitingConfirmation(stage) => {
-            let id = stage.journey.id.clone();
-            match flow::claim(app, &id).await? {
-                Claim::Mine => flow::keep(app, &Kept::AwaitingConfirmation(stage)).await?,
-                lost => return second_click(app, visit, &id, lost).await,
+            if !flow::claim(app, &stage.journey).await? {
+                return second_click(app, visit, &stage.journey).await;
             }
-            Ok(to_the_page(visit, &id))
+            let to = to_the_page(visit, &stage.journey.id);
+            flow::keep(app, &Kept::AwaitingConfirmation(stage.on_the_next_page())).await?;
+            Ok(to)
         }
         Flow::Approved(approved) => approve(app, visit, approved).await,
         Flow::Refused(refused) => refuse(app, visit, refused).await,
@@ -135,17 +135,19 @@ async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &Auth
 /// A yes becomes a grant, and its code goes to the client.
 async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
     let Approved { asked, by, scope, kept } = approved;
-    if let Some(journey) = &kept {
-        match flow::claim(app, &journey.id).await? {
-            Claim::Mine => {}
-            lost => return second_click(app, visit, &journey.id, lost).await,
-        }
+    if let Some(journey) = &kept
+        && !flow::claim(app, journey).await?
+    {
+        return second_click(app, visit, journey).await;
     }
     let issuer = &app.config.issuer;
     let code = match grant(app, visit.request, &asked, &by, &scope).await {
         Ok(code) => code,
         // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed and may try again.
-        Err(error) => return Ok(respond::refuse(visit.request, &asked.return_to, &error, issuer)),
+        Err(error) => {
+            let response = respond::refuse(visit.request, &asked.return_to, &error, issuer);
+            return Ok(leave_refusal(app, kept, response).await);
+        }
     };
     let location = respond::location_of_code(&asked.return_to, &code, issuer);
     trace::tell(
@@ -206,21 +208,25 @@ async fn remember(app: &App, asked: &AuthorizationRequest, by: &Person, scope: S
 /// A no goes to the client.
 async fn refuse(app: &App, visit: &Visit<'_>, refused: RefusedFlow) -> Result<HttpResponse, Error> {
     let RefusedFlow { return_to, error, kept } = refused;
-    if let Some(journey) = &kept {
-        match flow::claim(app, &journey.id).await? {
-            Claim::Mine => {}
-            lost => return second_click(app, visit, &journey.id, lost).await,
-        }
+    if let Some(journey) = &kept
+        && !flow::claim(app, journey).await?
+    {
+        return second_click(app, visit, journey).await;
     }
     if let (Some(journey), Error::AccessDenied(Refusal::ByPerson)) = (&kept, &error) {
         let event = audit::about_client("consent.denied", &journey.asked.client_id, app.clock.now(), audit::trail(visit.request));
         app.store.audit(event).await?;
     }
     let response = respond::refuse(visit.request, &return_to, &error, &app.config.issuer);
+    Ok(leave_refusal(app, kept, response).await)
+}
+
+/// Leaves a refusal for a second click.
+async fn leave_refusal(app: &App, kept: Option<Journey>, response: HttpResponse) -> HttpResponse {
     if let (Some(journey), Some(location)) = (kept, respond::location_in(&response)) {
         leave_answer(app, journey, location).await;
     }
-    Ok(response)
+    response
 }
 
 /// Leaves the answer for a second click, sealed: it holds a code, and codes are kept only as hashes.
@@ -245,16 +251,12 @@ pub(super) fn where_it_went(app: &App, answered: &Answered) -> Result<HttpRespon
 }
 
 /// Of two clicks one answers; the other waits for that answer and goes where it went. Browsers follow the later one.
-async fn second_click(app: &App, visit: &Visit<'_>, id: &FlowId, found: Claim) -> Result<HttpResponse, Error> {
-    if let Claim::Answered(answered) = found {
-        return where_it_went(app, &answered);
-    }
+async fn second_click(app: &App, visit: &Visit<'_>, page: &Journey) -> Result<HttpResponse, Error> {
     for _ in 0..SECOND_CLICK_WAITS {
-        match flow::of_browser(app, id, &visit.browser).await {
-            Ok(Kept::Answered(answered)) => return where_it_went(app, &answered),
-            Ok(_) => return Ok(to_the_page(visit, id)),
-            Err(Error::InvalidRequest(RequestFault::FlowUnknown)) => tokio::time::sleep(SECOND_CLICK_WAIT).await,
-            Err(error) => return Err(error),
+        match flow::of_browser(app, &page.id, &visit.browser).await? {
+            Kept::Answered(answered) => return where_it_went(app, &answered),
+            kept if kept.journey().is_some_and(|journey| journey.page_id() != page.page_id()) => return Ok(to_the_page(visit, &page.id)),
+            _ => tokio::time::sleep(SECOND_CLICK_WAIT).await,
         }
     }
     Err(Error::InvalidRequest(RequestFault::FlowUnknown))
