@@ -39,12 +39,23 @@ CREATE TABLE subjects (
     ended_before BIGINT
 );
 
--- Accounts with a password kept here. Read at sign-in. Rows do not die.
+-- Accounts with a password kept here. Read at sign-in, and by subject when rules ask for the user name. Rows do not die.
 CREATE TABLE accounts (
     username     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     subject      TEXT COLLATE "C" NOT NULL REFERENCES subjects (subject),
     password_phc TEXT NOT NULL,
     created_at   BIGINT NOT NULL
+);
+CREATE INDEX accounts_subject ON accounts (subject);
+
+-- Whom an identity provider means by its name for a person; never found by mail address (attack 61). Read at each sign-in there.
+-- Rows do not die.
+CREATE TABLE identities (
+    issuer           TEXT COLLATE "C" NOT NULL,
+    upstream_subject TEXT COLLATE "C" NOT NULL,
+    subject          TEXT COLLATE "C" NOT NULL REFERENCES subjects (subject),
+    created_at       BIGINT NOT NULL,
+    PRIMARY KEY (issuer, upstream_subject)
 );
 
 -- One person's sign-in at one provider. Read with every grant and browser session. `facts` is what the provider last said of the person;

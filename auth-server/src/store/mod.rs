@@ -16,6 +16,7 @@ mod ended;
 mod error;
 mod grants;
 mod group;
+mod identities;
 mod keys;
 mod plan;
 mod purge;
@@ -52,6 +53,7 @@ pub use self::{
     ended::EndedView,
     error::StoreError,
     grants::{EndReason, GrantRow, GrantsOf},
+    identities::NewIdentity,
     keys::KeyRow,
     purge::PurgeReport,
     subjects::{AccountRow, NewAccount, SubjectRow},
