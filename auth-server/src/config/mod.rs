@@ -8,6 +8,7 @@ mod duration;
 mod layers;
 mod manual;
 mod resolve;
+mod services;
 mod show;
 
 use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
@@ -16,6 +17,7 @@ pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
 use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 pub use resolve::resolve;
+pub use services::{Service, ServiceName, ServiceUrl, read_service_file, service_files, services_folder};
 pub use show::show;
 
 /// Everything the authorization server was told, as values that hold their promises.
@@ -51,6 +53,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The protected resources; never empty, the first is the default.
     pub resources: Vec<Resource>,
+    /// The resources that `/verify` guards; each stands among `resources` too.
+    pub services: Vec<Service>,
     /// Who may introspect and follow endings.
     pub resource_servers: Vec<ResourceServer>,
 }
