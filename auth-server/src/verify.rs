@@ -172,7 +172,17 @@ fn covers(held: &str, needed: &Scope) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use oauth_types::{AccessClaimsRef, Timestamp};
+
     use super::*;
+    use crate::{
+        clock::FixedClock,
+        config::{Layers, Override, resolve},
+    };
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+    const WEATHER: &str = "https://portico.test/weather/mcp";
 
     #[test]
     fn a_scope_is_covered_word_by_word() {
@@ -181,5 +191,70 @@ mod tests {
         for held in ["", "ab", "a bc", "b"] {
             assert!(!covers(held, &needed("a c")), "{held}");
         }
+    }
+
+    async fn open(folder: &std::path::Path) -> App {
+        let file = folder.join("portico.toml");
+        let service = "[[service]]\nname = \"weather\"\nurl = \"http://w\"\nscopes = [\"weather:read\"]\n";
+        let server = "[server]\npublic_url = \"https://portico.test\"\ntrusted_proxies = [\"10.0.0.1\"]\n";
+        std::fs::write(&file, format!("{server}{service}")).unwrap();
+        let data_dir = Override { key: "server.data_dir", value: folder.display().to_string().into(), flag: "--test" };
+        let config = resolve(Layers::gather(Some(&file), std::iter::empty(), [data_dir]).unwrap()).unwrap();
+        App::open(config, Arc::new(FixedClock::at(NOW))).await.unwrap()
+    }
+
+    fn signed(app: &App, client_id: &str) -> String {
+        let (iss, jti, grant_id, scope) = ("https://portico.test", "t1", "g1", "weather:read");
+        let (exp, iat, sid, auth_time) = (NOW.0 + 60, NOW.0, None, None);
+        let claims = AccessClaimsRef { iss, sub: "ada", aud: WEATHER, client_id, exp, iat, jti, scope, grant_id, sid, auth_time };
+        app.keys.sign(&claims).unwrap().expose().to_owned()
+    }
+
+    async fn asked(app: &App, peer: &str, token: &str) -> (u16, Option<String>, String) {
+        let server = init_service(actix_web::App::new().configure(routes::configure(app.clone()))).await;
+        let request = TestRequest::get()
+            .uri("/verify")
+            .peer_addr(peer.parse().unwrap())
+            .insert_header(("x-forwarded-method", "POST"))
+            .insert_header(("x-forwarded-proto", "https"))
+            .insert_header(("x-forwarded-host", "portico.test"))
+            .insert_header(("x-forwarded-uri", "/weather/mcp"))
+            .insert_header(("authorization", format!("Bearer {token}")));
+        let response = call_service(&server, request.to_request()).await;
+        let status = response.status().as_u16();
+        let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+        (status, challenge, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+    }
+
+    /// architecture 11a.3: what cannot be known is an outage, never an opinion about the token, and never open.
+    #[actix_web::test]
+    async fn nobody_comes_in_while_endings_are_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = open(folder.path()).await;
+        let token = signed(&app, "app");
+        assert_eq!(asked(&app, "10.0.0.1:4711", &token).await.0, 200);
+        app.store.ended().grow_stale();
+        let (status, challenge, body) = asked(&app, "10.0.0.1:4711", &token).await;
+        assert_eq!((status, challenge), (503, None), "{body}");
+        assert!(body.contains("temporarily_unavailable") && body.contains("reference"), "{body}");
+    }
+
+    /// Attack 18: the connection says who asks.
+    #[actix_web::test]
+    async fn another_address_is_not_the_proxy() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = open(folder.path()).await;
+        let token = signed(&app, "app");
+        assert_eq!(asked(&app, "10.0.0.1:4711", &token).await.0, 200);
+        assert_eq!(asked(&app, "10.0.0.2:4711", &token).await.0, 404);
+    }
+
+    /// What would end a header early, or begin another one, is never written: closed, and somebody is told.
+    #[actix_web::test]
+    async fn a_name_that_no_header_can_carry_lets_nobody_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = open(folder.path()).await;
+        let token = signed(&app, "app\r\nX-Auth-Sub: root");
+        assert_eq!(asked(&app, "10.0.0.1:4711", &token).await.0, 500);
     }
 }

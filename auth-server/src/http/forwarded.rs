@@ -257,7 +257,7 @@ mod tests {
     proptest! {
         /// Whatever is let through has no dot segment, no separator and no percent sign after any number of decodings.
         #[test]
-        fn decoding_again_changes_no_segment(path in "/[a-z./%0-9A-F]{0,40}") {
+        fn decoding_again_changes_no_segment(path in "(/([a-z.]|%[0-9A-F][0-9A-F]){1,5}){1,4}") {
             prop_assume!(is_unmistakable(path.as_bytes()));
             let decoded = percent_decode(&path);
             prop_assert!(!decoded.contains(['%', '\\', '\0', ';', '?', '#']));
