@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the suites need, by package name, only where it is missing.
 
 mod apt;
+mod keycloak;
 mod node;
 mod python;
 
@@ -10,6 +11,7 @@ use crate::Result;
 use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
+pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
 
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
@@ -27,6 +29,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
 }
