@@ -20,6 +20,7 @@ use crate::{
     policy::Policy,
     routes,
     store::{Store, StoreConfig},
+    upstream::Upstreams,
 };
 
 /// Clients keep a connection open between calls; longer than that it only takes room.
@@ -36,6 +37,7 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) ephemeral: Arc<dyn Ephemeral>,
     pub(crate) keys: KeyStore,
+    pub(crate) upstreams: Upstreams,
     pub(crate) policy: Policy,
     pub(crate) accounts: Accounts,
     pub(crate) limits: Arc<Limits>,
@@ -74,6 +76,7 @@ impl App {
             .map_err(OpenError::when("open the signing keys"))?;
         let language = Language::of_tag(&config.pages.default_language).unwrap_or_default();
         Ok(Self {
+            upstreams: Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?,
             policy: Policy::new(&config),
             accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
             limits: Arc::new(Limits::new(&config)),

@@ -6,7 +6,7 @@
 //! programs    command · app · routes · background
 //! endpoints   discovery register authorize token introspect revoke ended logout health front_page   (none imports another)
 //! steps       client · access_token · referee · policy · audit · accounts · browser · pages · http
-//! adapters    store · ephemeral · keys · i18n · clock · secret · telemetry · config
+//! adapters    store · ephemeral · upstream · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
 //! ```
 
@@ -44,6 +44,7 @@ pub mod keys;
 mod secret;
 pub mod store;
 pub mod telemetry;
+mod upstream;
 
 pub use app::{App, OpenError};
 pub use background::Background;

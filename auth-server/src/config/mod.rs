@@ -9,14 +9,16 @@ mod layers;
 mod manual;
 mod resolve;
 mod show;
+mod upstream;
 
 use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
 
 pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
-use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
+use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 pub use resolve::resolve;
 pub use show::show;
+pub use upstream::{UpstreamConfig, UpstreamKind, UpstreamLife, UpstreamSecret};
 
 /// Everything the authorization server was told, as values that hold their promises.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub resources: Vec<Resource>,
     /// Who may introspect and follow endings.
     pub resource_servers: Vec<ResourceServer>,
+    /// Where people sign in, in the operator's order; none is accounts kept here alone.
+    pub upstreams: Vec<UpstreamConfig>,
 }
 
 /// Where durable facts are kept.
@@ -239,6 +243,11 @@ impl Config {
     pub fn default_resource(&self) -> &Resource {
         // resolve.rs refuses an empty list.
         &self.resources[0]
+    }
+
+    /// The identity provider of this name.
+    pub fn upstream(&self, id: &IdpId) -> Option<&UpstreamConfig> {
+        self.upstreams.iter().find(|upstream| upstream.id == *id)
     }
 
     /// The resource of this identifier.

@@ -7,13 +7,17 @@ use toml::{Table, Value};
 
 use super::{
     AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems,
-    RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, duration, layers::REPEATED,
+    RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, UpstreamConfig, duration, layers::REPEATED,
+    upstream::upstream,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
 const SECRET_BYTES_MAX: usize = 4096;
 /// A resource's secret shorter than this can be guessed.
 const SECRET_CHARACTERS_MIN: usize = 32;
+
+/// More identity providers than fit on a page where somebody must choose.
+const UPSTREAMS_MAX: usize = 16;
 
 /// Makes values of what people wrote.
 ///
@@ -26,6 +30,7 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
     let data_dir = PathBuf::from(reader.text("server.data_dir"));
     let resources = reader.resources(issuer.as_ref());
     let resource_servers = reader.resource_servers(&resources);
+    let upstreams = reader.upstreams();
     let config = Config {
         listen,
         workers: usize::try_from(reader.number("server.workers", 0, 1024)).ok().filter(|count| *count > 0),
@@ -49,6 +54,7 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
         log: LogConfig { json: reader.one_of("log.format", &["human", "json"]) == 1, levels: reader.text("log.levels") },
         resources,
         resource_servers,
+        upstreams,
         data_dir,
         // A placeholder only where a problem was noted: such a Config never leaves this function.
         issuer: issuer.unwrap_or_else(|| IssuerUrl::parse("http://127.0.0.1").expect("a loopback origin is an issuer")),
@@ -215,7 +221,11 @@ impl Reader {
 
     /// The rows of a repeated table, with unknown keys noted.
     fn rows(&mut self, name: &'static str) -> Vec<Table> {
-        let known = REPEATED.iter().find(|(repeated, _)| *repeated == name).map_or(&[][..], |(_, keys)| keys);
+        let template = self.0.templates.get(name).cloned().unwrap_or_default();
+        let known: Vec<String> = match REPEATED.iter().find(|(repeated, _)| *repeated == name) {
+            Some((_, keys)) => keys.iter().map(|key| (*key).to_owned()).collect(),
+            None => template.keys().cloned().collect(),
+        };
         let Some(Value::Array(rows)) = self.0.values.get(name).cloned() else { return Vec::new() };
         let mut tables = Vec::with_capacity(rows.len());
         for row in rows {
@@ -223,10 +233,13 @@ impl Reader {
                 self.wrong(name, "must be a table");
                 continue;
             };
-            for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+            for key in table.keys().filter(|key| !known.contains(key)) {
                 self.wrong(name, format!("there is no setting `{key}` here; known are {}", known.join(", ")));
             }
-            tables.push(table);
+            // A row says what it says; beneath it lies its template.
+            let mut whole = template.clone();
+            whole.extend(table);
+            tables.push(whole);
         }
         tables
     }
@@ -258,6 +271,28 @@ impl Reader {
             }
         }
         servers
+    }
+
+    fn upstreams(&mut self) -> Vec<UpstreamConfig> {
+        let mut upstreams: Vec<UpstreamConfig> = Vec::new();
+        for row in self.rows("upstream") {
+            match upstream(&row) {
+                Ok(upstream) if upstreams.iter().any(|other| other.id == upstream.id) => {
+                    self.wrong("upstream", format!("the id `{}` stands twice", upstream.id));
+                }
+                // A person is their issuer and its name for them: two rows of one issuer would be two roads to one person, with two sets
+                // of rules.
+                Ok(upstream) if upstreams.iter().any(|other| other.issuer == upstream.issuer) => {
+                    self.wrong("upstream", format!("the issuer of `{}` stands twice", upstream.id));
+                }
+                Ok(upstream) => upstreams.push(upstream),
+                Err(problems) => problems.into_iter().for_each(|problem| self.wrong("upstream", problem)),
+            }
+        }
+        if upstreams.len() > UPSTREAMS_MAX {
+            self.wrong("upstream", format!("there must be at most {UPSTREAMS_MAX}"));
+        }
+        upstreams
     }
 
     fn cross_check(&mut self, config: &Config) {
@@ -317,7 +352,7 @@ fn resource_server(row: &Table, resources: &[Resource]) -> Result<ResourceServer
     Ok(ResourceServer { id: id.to_owned(), resource: resource.uri.clone(), secret_hash: TokenHash::of(secret.as_bytes()) })
 }
 
-fn read_secret(path: &str) -> Result<String, String> {
+pub(super) fn read_secret(path: &str) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|cause| format!("cannot be read: {cause}"))?;
     if text.len() > SECRET_BYTES_MAX {
         return Err("is too long for a secret".to_owned());

@@ -53,10 +53,12 @@ pub(crate) enum Purpose {
     Csrf,
     /// What binds a flow to a browser.
     Flow,
+    /// What is kept of a sign-in at an identity provider: its tokens, and what a departure must remember.
+    Upstream,
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::SigningKey, Self::Code, Self::RefreshToken, Self::Successor, Self::Csrf, Self::Flow];
+    const ALL: [Self; 7] = [Self::SigningKey, Self::Code, Self::RefreshToken, Self::Successor, Self::Csrf, Self::Flow, Self::Upstream];
 
     fn info(self) -> &'static [u8] {
         match self {
@@ -66,6 +68,7 @@ impl Purpose {
             Self::Successor => b"successor of a refresh token",
             Self::Csrf => b"csrf token",
             Self::Flow => b"flow binding",
+            Self::Upstream => b"upstream sign-in",
         }
     }
 }
@@ -215,8 +218,8 @@ impl SealingKey {
         let one = |purpose| -> Result<Derived, KeyError> {
             Ok(Derived { cipher: cipher(&derive(purpose, b"cipher")?)?, mac: hmac::Key::new(hmac::HMAC_SHA256, &derive(purpose, b"mac")?) })
         };
-        let [a, b, c, d, e, f] = Purpose::ALL.map(one);
-        Ok(Self { id, derived: [a?, b?, c?, d?, e?, f?] })
+        let [a, b, c, d, e, f, g] = Purpose::ALL.map(one);
+        Ok(Self { id, derived: [a?, b?, c?, d?, e?, f?, g?] })
     }
 
     fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; MAC_BYTES] {

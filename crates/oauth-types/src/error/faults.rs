@@ -19,7 +19,7 @@ macro_rules! faults {
             }
 
             #[cfg(test)]
-            const TEXTS: &[(&'static str, &'static str)] = &[$(($slug, $text),)*];
+            pub(super) const TEXTS: &[(&'static str, &'static str)] = &[$(($slug, $text),)*];
         }
 
         impl std::fmt::Display for $name {
@@ -31,6 +31,8 @@ macro_rules! faults {
     (@pattern $name:ident $variant:ident) => { $name::$variant };
     (@pattern $name:ident $variant:ident $arg:ty) => { $name::$variant(_) };
 }
+
+pub(super) use faults;
 
 faults! {
     /// Why a request was refused before its meaning mattered.
@@ -179,6 +181,7 @@ faults! {
         NothingAllowed => "policy_nothing_allowed", "policy allows this person none of the scopes asked for";
         TooManyPasswords => "passwords_too_many", "too many wrong passwords were given on one page";
         RegistrationClosed => "registration_closed", "registration.mode is closed";
+        ByUpstream => "refused_upstream", "the person refused to sign in, or the identity provider refused them";
     }
 }
 
@@ -275,7 +278,7 @@ faults! {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &[(&str, &str)]); 9] = [
+    const ALL: [(&str, &[(&str, &str)]); 10] = [
         ("RequestFault", RequestFault::TEXTS),
         ("ClientFault", ClientFault::TEXTS),
         ("GrantFault", GrantFault::TEXTS),
@@ -285,6 +288,7 @@ mod tests {
         ("RedirectFault", RedirectFault::TEXTS),
         ("MetadataFault", MetadataFault::TEXTS),
         ("TokenFault", TokenFault::TEXTS),
+        ("UpstreamFault", crate::UpstreamFault::TEXTS),
     ];
 
     #[test]
