@@ -86,7 +86,7 @@ impl Upstreams {
         let provider = |settings: &UpstreamConfig| -> Arc<dyn UpstreamIdp> {
             match settings.kind {
                 UpstreamKind::Keycloak | UpstreamKind::Oidc => Arc::new(oidc::Oidc::new(settings.clone(), http.clone(), clock.clone())),
-                UpstreamKind::Github => Arc::new(github::Github::new(settings.clone())),
+                UpstreamKind::Github => Arc::new(github::Github::new(settings.clone(), http.clone(), clock.clone())),
             }
         };
         Ok(Self(config.upstreams.iter().map(provider).collect()))

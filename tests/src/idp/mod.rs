@@ -8,6 +8,7 @@
 //! It knows nothing of the server under test, so that unit tests of that server can use it as well as whole stages.
 
 mod answers;
+pub mod github;
 mod keys;
 
 use std::collections::{BTreeMap, HashMap};
