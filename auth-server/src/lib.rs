@@ -45,6 +45,7 @@ mod secret;
 pub mod store;
 pub mod telemetry;
 mod upstream;
+mod upstream_session;
 
 pub use app::{App, OpenError};
 pub use background::Background;

@@ -28,7 +28,7 @@ const LAYERS: [(Layer, &[&str]); 4] = [
             "admin",
         ],
     ),
-    (Layer::Step, &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser"]),
+    (Layer::Step, &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser", "upstream_session"]),
     (Layer::Adapter, &["store", "ephemeral", "upstream", "keys", "i18n", "clock", "secret", "telemetry", "config"]),
 ];
 

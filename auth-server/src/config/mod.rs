@@ -7,6 +7,7 @@
 mod duration;
 mod layers;
 mod manual;
+mod people;
 mod resolve;
 mod show;
 mod upstream;
@@ -16,6 +17,7 @@ use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
 pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
 use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
+pub use people::{PeopleConfig, Rule};
 pub use resolve::resolve;
 pub use show::show;
 pub use upstream::{UpstreamConfig, UpstreamKind, UpstreamLife, UpstreamSecret};
@@ -47,6 +49,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// Accounts kept here.
     pub accounts: AccountsConfig,
+    /// Who may enter, and with what.
+    pub people: PeopleConfig,
     /// What people see.
     pub pages: PagesConfig,
     /// How to log.
@@ -171,6 +175,8 @@ pub struct AccountsConfig {
     pub attempts: u32,
     /// The wait.
     pub attempts_window: Ttl,
+    /// May people sign in with them?
+    pub offered: bool,
 }
 
 /// What people see.

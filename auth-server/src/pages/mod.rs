@@ -5,9 +5,11 @@
 
 mod answered;
 pub(crate) mod assets;
+mod choice;
 pub(crate) mod consent;
 mod error;
 mod home;
+mod leaving;
 mod logout;
 mod signed_out;
 
@@ -23,8 +25,10 @@ use oauth_types::RedirectUri;
 
 pub(crate) use self::{
     answered::AnsweredPage,
+    choice::{ChoicePage, WayLine},
     error::{ErrorPage, Story},
     home::{HomePage, HomeSession, ResourceLine},
+    leaving::LeavingPage,
     logout::LogoutPage,
     signed_out::SignedOutPage,
 };
@@ -87,6 +91,8 @@ mod tests {
         let mut add = |name: &str, html: askama::Result<String>| rendered.push((name.to_owned(), html.expect("a sample renders")));
         consent::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         error::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
+        choice::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
+        leaving::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         logout::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         home::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         add("answered", AnsweredPage { frame }.render());
