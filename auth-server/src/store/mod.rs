@@ -57,7 +57,7 @@ pub use self::{
     keys::KeyRow,
     purge::PurgeReport,
     subjects::{AccountRow, NewAccount, SubjectRow},
-    upstream_sessions::UpstreamSessionRow,
+    upstream_sessions::{NewUpstreamSession, Settlement, SignIns, UpstreamEnding, UpstreamSessionRow},
 };
 use self::{
     cache::Caches,

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use oauth_types::UpstreamSessionId;
-
 use super::*;
-use crate::store::{AuditFilter, ConsentKey, ConsentRow, KeyRow, NewAccount, NewBrowserSession, NewIdentity, UpstreamSessionRow};
+use crate::store::{AuditFilter, ConsentKey, ConsentRow, KeyRow, NewAccount, NewBrowserSession, NewIdentity};
 
 pub(super) async fn account(store: &Store, name: &str) {
     let new = NewAccount {
@@ -17,24 +15,8 @@ pub(super) async fn account(store: &Store, name: &str) {
     assert!(store.create_account(new).await.unwrap());
 }
 
-pub(super) async fn upstream(store: &Store, id: &str, person: &str) {
-    let row = UpstreamSessionRow {
-        id: UpstreamSessionId::from_trusted(id),
-        subject: subject(person),
-        issuer: "https://idp.example".into(),
-        upstream_subject: "u-1".into(),
-        sid: Some("s-1".into()),
-        sealed_token: None,
-        created_at: START,
-        checked_at: Some(START),
-        ended_at: None,
-    };
-    store.create_upstream_session(row.clone()).await.unwrap();
-    assert_eq!(store.upstream_session(&row.id).await.unwrap(), Some(row));
-}
-
 /// Waits for what another replica did; a second is promised, the rest is for a busy machine.
-async fn within_a_second<F: Future<Output = bool>>(what: &str, mut seen: impl FnMut() -> F) {
+pub(super) async fn within_a_second<F: Future<Output = bool>>(what: &str, mut seen: impl FnMut() -> F) {
     let since = Instant::now();
     while !seen().await {
         assert!(since.elapsed() < Duration::from_millis(2_500), "{what}");
