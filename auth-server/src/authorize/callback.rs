@@ -30,7 +30,6 @@ use crate::{
     routes, secret,
     store::NewIdentity,
     upstream::{Arrival, Callback, Identity, Memory, UpstreamError, UpstreamIdp},
-    upstream_session,
 };
 
 /// How far the provider's clock may be from ours when it says how old a sign-in is.
@@ -119,7 +118,7 @@ async fn admit(app: &App, visit: &Visit<'_>, stage: &AwaitingLogin, arrival: &Ar
     }
     let scope = next::permitted(app, asked, &Known::of(identity))?;
     let subject = person(app, visit, identity).await?;
-    let upstream_session = upstream_session::begin(&app.store, app.keys.sealing(), &*app.clock, &subject, arrival).await?;
+    let upstream_session = app.upstream_sessions.begin(&subject, arrival).await?;
     let now = app.clock.now();
     let auth_time = identity.auth_time.unwrap_or(now);
     let proven = Proven { subject, upstream_session: Some(upstream_session), auth_time };

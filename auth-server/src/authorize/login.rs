@@ -9,10 +9,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{HeaderValue, REFRESH},
-    },
+    http::{StatusCode, header::HeaderValue},
     web,
 };
 use oauth_types::{Error, IdpId, Ttl};
@@ -112,15 +109,8 @@ fn lead(app: &App, visit: &Visit<'_>, stage: &AwaitingLogin, idp: &Arc<dyn Upstr
     let frame = pages::frame(&app.i18n, &app.config, visit.request, stage.journey.asked.ui_locales.as_deref());
     let href = routes::login_at(&stage.journey.id, idp.settings().id.as_str());
     let mut response = pages::answer(StatusCode::OK, &frame, &LeavingPage::to_sign_in(frame, &idp.settings().name, &href), None);
-    lead_to(&mut response, &href);
+    pages::lead_to(&mut response, &href);
     response
-}
-
-/// HTML Living Standard §4.2.5.3: the header that a `meta` refresh stands for.
-pub(super) fn lead_to(response: &mut HttpResponse, href: &str) {
-    if let Ok(value) = HeaderValue::try_from(format!("0; url={href}")) {
-        response.headers_mut().insert(REFRESH, value);
-    }
 }
 
 /// The page of all ways.

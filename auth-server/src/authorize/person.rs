@@ -3,14 +3,14 @@
 //! A browser session of ours stands on a sign-in elsewhere, or on an account kept here. Before it speaks for anybody the sign-in is
 //! asked whether it still stands (decision 9): whoever was shut out there approves nothing here, silently or by hand.
 
-use oauth_types::{Error, IdpId, Outage};
+use oauth_types::{Error, IdpId};
 
 use crate::{
     App,
     browser::Signed,
     policy::PersonFacts,
     upstream::{Facts, Identity},
-    upstream_session::{self, Stand},
+    upstream_session::Stand,
 };
 
 /// Somebody signed in here whose sign-in stands.
@@ -58,16 +58,10 @@ impl Known {
 /// The store or the provider gives no answer. That says nothing about the person, so nobody is signed out by it.
 pub(super) async fn behind(app: &App, signed: &Signed) -> Result<Option<Known>, Error> {
     let Some(id) = &signed.row.upstream_session else { return at_home(app, signed).await };
+    let Stand::Stands(facts) = app.upstream_sessions.ask(id).await? else { return Ok(None) };
     let Some(row) = app.store.upstream_session(id).await? else { return Ok(None) };
-    match upstream_session::ask(&app.store, &app.upstreams, app.keys.sealing(), &*app.clock, id).await? {
-        Stand::Stands(facts) => {
-            let idp = app.upstreams.of_issuer(&row.issuer).map(|idp| idp.settings().id.clone());
-            let idp =
-                idp.ok_or_else(|| Error::TemporarilyUnavailable(Outage::new("a sign-in stands on a provider that is not configured")))?;
-            Ok(Some(Known::Upstream { idp, subject: row.upstream_subject, facts }))
-        }
-        Stand::Ended => Ok(None),
-    }
+    // The name was an IdpId when it was written.
+    Ok(IdpId::parse(&row.idp).ok().map(|idp| Known::Upstream { idp, subject: row.upstream_subject, facts }))
 }
 
 /// Accounts kept here stand as long as the person does, which the session's own row knows.

@@ -80,6 +80,13 @@ pub(crate) fn answer(status: StatusCode, frame: &Frame<'_>, page: &impl Template
     response
 }
 
+/// Lets a page lead on by itself, as its link does: the header that a `meta` refresh stands for (HTML Living Standard §4.2.5.3).
+pub(crate) fn lead_to(response: &mut HttpResponse, href: &str) {
+    if let Ok(value) = HeaderValue::try_from(format!("0; url={href}")) {
+        response.headers_mut().insert(header::REFRESH, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +103,7 @@ mod tests {
         logout::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         home::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         add("answered", AnsweredPage { frame }.render());
-        add("signed_out", SignedOutPage { frame }.render());
+        signed_out::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         rendered
     }
 
@@ -165,7 +172,7 @@ mod tests {
         let i18n = I18n::new(Language::En).expect("the locale files are Fluent");
         let frame = Frame::new(i18n.words(Language::De), "Portico", "mcp.example.com");
         let policy = |leads_to: Option<&RedirectUri>| {
-            let response = answer(StatusCode::OK, &frame, &SignedOutPage { frame }, leads_to);
+            let response = answer(StatusCode::OK, &frame, &SignedOutPage::new(frame, None), leads_to);
             assert_eq!(response.headers().get("content-language").and_then(|tag| tag.to_str().ok()), Some("de"));
             response.headers().get("content-security-policy").and_then(|policy| policy.to_str().ok()).map(str::to_owned)
         };
