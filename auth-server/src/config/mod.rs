@@ -9,6 +9,7 @@ mod layers;
 mod manual;
 mod people;
 mod resolve;
+mod services;
 mod show;
 mod upstream;
 
@@ -19,6 +20,7 @@ pub use manual::{manual, schema};
 use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 pub use people::{PeopleConfig, Rule};
 pub use resolve::resolve;
+pub use services::{Service, ServiceName, ServiceUrl, read_service_file, service_files, services_folder};
 pub use show::show;
 pub use upstream::{UpstreamConfig, UpstreamKind, UpstreamLife, UpstreamSecret};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The protected resources; never empty, the first is the default.
     pub resources: Vec<Resource>,
+    /// The resources that `/verify` guards; each stands among `resources` too.
+    pub services: Vec<Service>,
     /// Who may introspect and follow endings.
     pub resource_servers: Vec<ResourceServer>,
     /// Where people sign in, in the operator's order; none is accounts kept here alone.
