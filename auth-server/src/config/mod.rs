@@ -47,6 +47,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// Accounts kept here.
     pub accounts: AccountsConfig,
+    /// ID tokens and UserInfo.
+    pub openid: OpenIdConfig,
     /// What people see.
     pub pages: PagesConfig,
     /// How to log.
@@ -171,6 +173,34 @@ pub struct AccountsConfig {
     pub attempts: u32,
     /// The wait.
     pub attempts_window: Ttl,
+}
+
+/// OpenID Connect, for clients that ask who somebody is.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenIdConfig {
+    /// Are ID tokens issued and UserInfo answered?
+    pub enabled: bool,
+    /// What `sub` is.
+    pub subject: SubjectType,
+}
+
+/// OpenID Connect Core §8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectType {
+    /// The same name for every client.
+    Public,
+    /// Another name for every sector.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Its name in metadata.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
 }
 
 /// What people see.

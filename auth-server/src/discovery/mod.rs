@@ -32,7 +32,7 @@ impl Documents {
     /// Writes the documents of this configuration.
     pub(crate) fn new(config: &Config) -> Self {
         let metadata = authorization_server::describe(config);
-        let openid = openid::describe(&metadata, config.keys.algorithm);
+        let openid = openid::describe(&metadata, config);
         Self {
             authorization_server: written(&metadata),
             openid: written(&openid),
@@ -105,6 +105,14 @@ mod tests {
         }
         assert_eq!(openid["subject_types_supported"], json!(["public"]));
         assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    }
+
+    /// OpenID Connect Discovery §3: what is on stands in both documents; its nearest no is the document above.
+    #[test]
+    fn what_openid_adds_is_in_both_documents_when_it_is_on() {
+        let (oauth, openid) =
+            documents(&[("server.public_url", "https://mcp.example.com"), ("openid.subject", "pairwise"), ("openid.enabled", "true")]);
+        insta::assert_json_snapshot!("openid_on", json!({"oauth": oauth, "openid": openid}));
     }
 
     /// CC#38102: a null registration endpoint breaks parsing; a closed door is left out.

@@ -11,6 +11,7 @@ use oauth_types::{MetadataFault, RedirectFault, RedirectKind, RedirectUri, Refus
 
 use crate::{
     config::{Config, Resource},
+    openid,
     store::{ClientKind, ClientRow},
 };
 
@@ -127,13 +128,18 @@ impl Policy {
 /// server do that if it says what was granted): clients copy lists from elsewhere.
 fn grantable(asked: &Scope, resource: &Resource) -> Decision {
     let allowed = Scope::parse(
-        &asked.iter().filter(|token| *token == OFFLINE_ACCESS || resource.scopes.contains(token)).collect::<Vec<_>>().join(" "),
+        &asked.iter().filter(|token| is_not_about_the_resource(token) || resource.scopes.contains(token)).collect::<Vec<_>>().join(" "),
     );
     match allowed {
         Ok(allowed) if allowed == *asked => Decision::Allow,
         Ok(allowed) if !allowed.is_empty() => Decision::AllowLess(allowed),
         _ => Decision::Refuse(Refusal::NothingAllowed),
     }
+}
+
+/// Lasting access, and who the person is: the rules are about resources, and the request has kept of these what is on.
+fn is_not_about_the_resource(token: &str) -> bool {
+    token == OFFLINE_ACCESS || openid::ABOUT_PERSON.contains(&token)
 }
 
 /// The scope that asks for lasting access (OpenID Connect Core §11); every resource knows it.
@@ -233,7 +239,7 @@ mod tests {
         let resource = resource();
         let decide = |asked: &str| policy(true).decide(Question::Authorize { asked: &Scope::parse(asked).unwrap(), resource: &resource });
         assert_eq!(decide("mcp:read mcp:write offline_access"), Decision::Allow);
-        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read").unwrap()));
+        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read openid").unwrap()));
         assert_eq!(decide("admin"), Decision::Refuse(Refusal::NothingAllowed));
     }
 
