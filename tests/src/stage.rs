@@ -205,8 +205,14 @@ impl Stage {
 
     /// Stops the server and starts it again over the same files, at the same address.
     pub async fn restarts(&mut self) {
+        self.restarts_after(|_| ()).await;
+    }
+
+    /// The same, with something done to the data folder while nobody uses it.
+    pub async fn restarts_after(&mut self, act: impl FnOnce(&std::path::Path)) {
         self.handle.stop(true).await;
         self.app.close().await;
+        act(self.folder.path());
         let listener = TcpListener::bind(self.address()).expect("the port we just left");
         self.app = App::open(self.config.clone(), self.clock.clone()).await.expect("what was written can be read");
         self.handle = serve(&self.app, listener);
