@@ -19,6 +19,9 @@
 //! not says that the session is gone, and is believed, for a spent token in other hands looks the same. The person signs in once more,
 //! and that begins a new sign-in: nothing stays blocked.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use oauth_types::{Bug, Error, IdpId, Outage, Refusal, Subject, Timestamp, TokenHash, Ttl, UpstreamSessionId};

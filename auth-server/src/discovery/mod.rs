@@ -62,7 +62,8 @@ mod tests {
     use crate::config::{Layers, Override, resolve};
 
     fn documents(settings: &[(&'static str, &str)]) -> (Value, Value) {
-        let overrides = settings.iter().map(|(key, value)| Override { key, value: (*value).into(), flag: "--test" });
+        let value = |text: &str| text.parse::<bool>().map_or_else(|_| text.into(), Into::into);
+        let overrides = settings.iter().map(|(key, text)| Override { key, value: value(text), flag: "--test" });
         let documents = Documents::new(&resolve(Layers::gather(None, std::iter::empty(), overrides).unwrap()).unwrap());
         (serde_json::from_slice(&documents.authorization_server).unwrap(), serde_json::from_slice(&documents.openid).unwrap())
     }

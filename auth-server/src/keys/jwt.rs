@@ -258,6 +258,21 @@ mod tests {
         }
     }
 
+    /// OpenID Connect Core, Appendix A.3: access token and at_hash of its example; RFC 9068 §4: an ID token is no access token.
+    #[test]
+    fn an_id_token_is_bound_to_its_access_token_and_is_none_itself() {
+        const ACCESS: &str = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(at_hash(SigningAlgorithm::Rs256, ACCESS), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlgorithm::EdDsa, ACCESS).len(), 43, "half of SHA-512");
+        for algorithm in ALL {
+            let keys = [key(algorithm, "k1")];
+            let token = keys[0].sign_id(&json!({"sub": "somebody"}), ACCESS).unwrap();
+            assert_eq!(open(&keys, &token, NOW).unwrap_err(), TokenFault::TypeNotAccessToken);
+            let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+            assert_eq!(claims, json!({"sub": "somebody", "at_hash": at_hash(algorithm, ACCESS)}));
+        }
+    }
+
     #[test]
     fn a_key_of_the_same_name_from_elsewhere_does_not_pass() {
         for algorithm in ALL {

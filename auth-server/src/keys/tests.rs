@@ -47,7 +47,7 @@ fn database(folder: &Path) -> Database {
 
 fn settings(algorithm: SigningAlgorithm) -> KeySettings {
     let schedule = Schedule { rotate_after: Ttl::days(90), publish_before: Ttl::hours(1), keep_after: Ttl(4_200) };
-    KeySettings { issuer: IssuerUrl::parse(ISSUER).unwrap(), algorithm, schedule, pairwise: true }
+    KeySettings { issuer: IssuerUrl::parse(ISSUER).unwrap(), algorithm, schedule, pairwise: false }
 }
 
 fn claims<'a>(iss: &'a str, jti: &'a str) -> AccessClaimsRef<'a> {
@@ -238,4 +238,27 @@ async fn a_successor_is_found_again_only_with_the_token_it_follows() {
     assert!(keys.open_successor(other.expose(), grant, &successor.sealed, &hash).is_err());
     assert!(keys.open_successor(rotated.expose(), grant, &successor.sealed, &other.hash()).is_err());
     assert!(!successor.sealed.contains(successor.token.expose()));
+}
+
+/// OpenID Connect Core §8.1: a person's name for a sector is the same on every replica, after a restart, and under another sealing key;
+/// without the sealing key that made the salt there is none, rather than another one.
+#[tokio::test]
+async fn pairwise_names_outlive_their_sealing_key() {
+    let machine = Machine::new().await;
+    let open = async |sealing: SealingKeys| {
+        let settings = KeySettings { pairwise: true, ..settings(SigningAlgorithm::Es256) };
+        KeyStore::open(machine.store().await, sealing, settings, machine.clock.clone()).await
+    };
+    let name = |keys: &KeyStore| keys.pairwise().unwrap().name("app.example", &oauth_types::Subject::from_trusted("alice"));
+    let (old, new) = (line(1, 7), line(2, 8));
+    let first = name(&open(SealingKeys::parse(&old).unwrap()).await.unwrap());
+    assert_eq!(name(&open(SealingKeys::parse(&old).unwrap()).await.unwrap()), first);
+    assert!(open(SealingKeys::parse(&new).unwrap()).await.is_err());
+    assert_eq!(name(&open(SealingKeys::parse(&format!("{new}{old}")).unwrap()).await.unwrap()), first, "sealed again");
+    assert_eq!(name(&open(SealingKeys::parse(&new).unwrap()).await.unwrap()), first, "the old line may go");
+}
+
+fn line(id: u8, byte: u8) -> String {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    format!("{id}:{}\n", URL_SAFE_NO_PAD.encode([byte; 32]))
 }
