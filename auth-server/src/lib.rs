@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! programs    command · app · routes · background
-//! endpoints   discovery register authorize token introspect revoke ended userinfo backchannel_logout logout health front_page
+//! endpoints   discovery register authorize token introspect revoke verify ended userinfo backchannel_logout logout health front_page
 //!             (none imports another)
 //! steps       client · access_token · referee · policy · audit · accounts · browser · upstream_session · openid · pages · http
 //! adapters    store · ephemeral · upstream · keys · i18n · clock · secret · telemetry · config

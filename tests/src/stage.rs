@@ -41,6 +41,7 @@ pub const CALLBACK: &str = "http://127.0.0.1:33418/callback";
 pub struct StageBuilder {
     issuer: String,
     settings: Vec<(String, String)>,
+    tables: String,
     workers: usize,
 }
 
@@ -48,7 +49,7 @@ impl Default for StageBuilder {
     fn default() -> Self {
         let cheap_passwords = [("accounts.memory_kib", "8"), ("accounts.passes", "1")];
         let settings = cheap_passwords.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { issuer: ISSUER.into(), settings, workers: 1 }
+        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1 }
     }
 }
 
@@ -57,6 +58,13 @@ impl StageBuilder {
     #[must_use]
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.into(), value.into()));
+        self
+    }
+
+    /// A repeated table as in a configuration file: `[[service]]` and its lines.
+    #[must_use]
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables += &format!("{text}\n");
         self
     }
 
@@ -135,6 +143,7 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
     for Resource { id, path, secret, .. } in resources {
         writeln!(text, "[[resource_server]]\nid = {id:?}\npath = {path:?}\nsecret = {secret:?}").expect("writing to memory");
     }
+    text += &builder.tables;
     let file = folder.path().join("stage.toml");
     std::fs::write(&file, text).expect("a file in our own folder");
     let layers = Layers::gather(Some(&file), std::iter::empty(), []).expect("the stage writes TOML");

@@ -3,6 +3,7 @@
 mod apt;
 mod node;
 mod python;
+mod traefik;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::Result;
 use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
+pub(crate) use traefik::traefik;
 
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
@@ -27,6 +29,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    traefik()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
 }
