@@ -28,6 +28,7 @@ mod register;
 mod revoke;
 mod token;
 mod userinfo;
+mod verify;
 
 mod access_token;
 pub mod accounts;
