@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use auth_server::App;
-use auth_server::clock::FixedClock;
+use auth_server::clock::{Clock as _, FixedClock};
 use auth_server::config::{Config, Layers, resolve};
 use oauth_types::{Timestamp, Ttl};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::idp::{CLIENT_SECRET, Idp};
 use crate::people::{Browser, ConfidentialApp, Operator, PublicApp, Resource, Stranger};
 use crate::secrets::Secrets;
 use crate::wire::{Answer, Wire};
@@ -43,13 +44,15 @@ pub struct StageBuilder {
     settings: Vec<(String, String)>,
     tables: String,
     workers: usize,
+    upstreams: Vec<String>,
+    clock: Option<Arc<FixedClock>>,
 }
 
 impl Default for StageBuilder {
     fn default() -> Self {
         let cheap_passwords = [("accounts.memory_kib", "8"), ("accounts.passes", "1")];
         let settings = cheap_passwords.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1 }
+        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1, upstreams: Vec::new(), clock: None }
     }
 }
 
@@ -82,6 +85,23 @@ impl StageBuilder {
         self
     }
 
+    /// People sign in at this provider too, known as `keycloak`; it lives by the clock of the stage. `more` is further lines of its
+    /// table.
+    #[must_use]
+    pub fn with_idp(self, idp: &Idp, more: &str) -> Self {
+        let table = idp.table("keycloak", "keycloak", more);
+        self.with_upstream(idp, table)
+    }
+
+    /// The same with a table of one's own (see [`Idp::table`]).
+    #[must_use]
+    pub fn with_upstream(mut self, idp: &Idp, table: String) -> Self {
+        let clock = self.clock.get_or_insert_with(|| Arc::new(FixedClock::at(BEGINNING))).clone();
+        idp.lives_by(move || clock.now().0);
+        self.upstreams.push(table);
+        self
+    }
+
     /// Starts the server.
     pub async fn rise(self) -> Stage {
         log::capture();
@@ -92,10 +112,13 @@ impl StageBuilder {
         let secrets = Secrets::default();
         let resources = [Resource::new("documents", "/mcp", &issuer), Resource::new("notes", "/notes/mcp", &issuer)];
         let config = config(&self, &issuer, &folder, &resources);
-        let clock = Arc::new(FixedClock::at(BEGINNING));
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(FixedClock::at(BEGINNING)));
         let app = App::open(config.clone(), clock.clone()).await.expect("an empty folder is enough to start");
         app.add_account(ALICE, PASSWORD).await.expect("a first account");
         secrets.learn("password", PASSWORD);
+        if !self.upstreams.is_empty() {
+            secrets.learn("upstream client secret", CLIENT_SECRET);
+        }
         resources.iter().for_each(|resource| secrets.learn("resource server secret", &resource.secret));
         let handle = serve(&app, listener);
         let host = issuer.split_once("://").map_or(issuer.as_str(), |(_, host)| host).to_owned();
@@ -143,7 +166,11 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
     for Resource { id, path, secret, .. } in resources {
         writeln!(text, "[[resource_server]]\nid = {id:?}\npath = {path:?}\nsecret = {secret:?}").expect("writing to memory");
     }
+<<<<<<< HEAD
     text += &builder.tables;
+=======
+    builder.upstreams.iter().for_each(|table| text += table);
+>>>>>>> room/upstream
     let file = folder.path().join("stage.toml");
     std::fs::write(&file, text).expect("a file in our own folder");
     let layers = Layers::gather(Some(&file), std::iter::empty(), []).expect("the stage writes TOML");
@@ -243,7 +270,6 @@ impl Stage {
 
     /// The time on this stage.
     pub fn now(&self) -> Timestamp {
-        use auth_server::clock::Clock as _;
         self.clock.now()
     }
 

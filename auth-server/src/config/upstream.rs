@@ -91,6 +91,12 @@ impl UpstreamSecret {
     }
 }
 
+impl From<String> for UpstreamSecret {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
 impl std::fmt::Debug for UpstreamSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UpstreamSecret(…)")

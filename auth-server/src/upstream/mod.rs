@@ -8,12 +8,20 @@
 //! Nothing a provider sends is trusted for where it came from: not its endpoints, not its size, not its time. A person is the pair of
 //! the configured issuer and the provider's own name for them; a mail address is a fact, never an identity (attack 61).
 
+mod claims;
+mod discovery;
 mod error;
 mod facts;
 mod github;
+mod http;
+mod id_token;
 mod journey;
+mod jws;
 mod keycloak;
+mod keys;
+mod logout_token;
 mod oidc;
+mod provider;
 
 use std::sync::Arc;
 
@@ -64,19 +72,17 @@ impl Upstreams {
     /// # Errors
     /// No HTTP client can be made: the machine has no root certificates, for one.
     pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, UpstreamError> {
-        let _ = clock;
-        let providers: Result<Vec<Arc<dyn UpstreamIdp>>, UpstreamError> = config
-            .upstreams
-            .iter()
-            .map(|settings| -> Result<Arc<dyn UpstreamIdp>, UpstreamError> {
-                Ok(match settings.kind {
-                    UpstreamKind::Keycloak => Arc::new(keycloak::Keycloak::new(settings.clone())),
-                    UpstreamKind::Oidc => Arc::new(oidc::Oidc::new(settings.clone())),
-                    UpstreamKind::Github => Arc::new(github::Github::new(settings.clone())),
-                })
-            })
-            .collect();
-        Ok(Self(providers?.into()))
+        if config.upstreams.is_empty() {
+            return Ok(Self::default());
+        }
+        let http = http::Http::new()?;
+        let provider = |settings: &UpstreamConfig| -> Arc<dyn UpstreamIdp> {
+            match settings.kind {
+                UpstreamKind::Keycloak | UpstreamKind::Oidc => Arc::new(oidc::Oidc::new(settings.clone(), http.clone(), clock.clone())),
+                UpstreamKind::Github => Arc::new(github::Github::new(settings.clone())),
+            }
+        };
+        Ok(Self(config.upstreams.iter().map(provider).collect()))
     }
 
     /// The one of this name.
