@@ -44,7 +44,7 @@ pub(crate) async fn post(
     // §2.6: a token that was used before is no valid one. What it ordered is done.
     let count = ended.ok_or(Error::LogoutRefused(UpstreamFault::LogoutReplayed))?;
     let (idp, reference) = (&settings.id, RequestId::of(&request));
-    info!(event = "upstream.signed_out", upstream.id = %idp, rows = count, request.id = %reference, "`{idp}` said that somebody signed out: {count} sign-ins ended");
+    info!(event = "upstream.signed_out", idp.id = %idp, rows = count, request.id = %reference, "`{idp}` said that somebody signed out: {count} sign-ins ended");
     trace::tell(&request, Story { event: Some("backchannel_logout.accepted"), ..Story::default() });
     Ok(reply::empty())
 }

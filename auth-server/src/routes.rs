@@ -1,7 +1,7 @@
 //! Every URL of the authorization server, one line each, with its RFC. Nothing else names a path.
 
 use actix_web::{http::Method, web};
-use oauth_types::FlowId;
+use oauth_types::{FlowId, IdpId};
 
 use crate::{
     App, authorize, backchannel_logout, discovery, ended, front_page, health,
@@ -24,6 +24,7 @@ pub(crate) const JWKS: &str = "/jwks.json";
 pub(crate) const ENDED: &str = "/ended";
 pub(crate) const CONSENT: &str = "/consent/{flow}";
 pub(crate) const LOGIN: &str = "/login/{flow}";
+pub(crate) const CALLBACK: &str = "/callback/{idp}";
 pub(crate) const LOGOUT: &str = "/logout";
 pub(crate) const USERINFO: &str = "/userinfo";
 const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/{idp}";
@@ -48,6 +49,17 @@ pub(crate) fn consent_of(flow: &FlowId) -> String {
 /// The sign-in page of this flow.
 pub(crate) fn login_of(flow: &FlowId) -> String {
     LOGIN.replace("{flow}", flow.as_str())
+}
+
+/// The sign-in of this flow, in this way.
+pub(crate) fn login_at(flow: &FlowId, idp: &str) -> String {
+    // An IdpId is small letters, digits and `-`.
+    format!("{}?idp={idp}", login_of(flow))
+}
+
+/// Where this provider sends people back.
+pub(crate) fn callback_of(idp: &IdpId) -> String {
+    CALLBACK.replace("{idp}", idp.as_str())
 }
 
 /// The management address of this registration (RFC 7592 §2).
@@ -94,6 +106,8 @@ pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 
                     Endpoint::at(CONSENT).page().refusals("consent.refused").get(authorize::consent::get).post(authorize::consent::post),
                 )
                 .service(Endpoint::at(LOGIN).page().refusals("login.refused").get(authorize::login::get))
+                // OpenID Connect Core §3.1.2.5: where providers send people back
+                .service(Endpoint::at(CALLBACK).page().refusals("callback.refused").get(authorize::callback::get))
                 // RFC 6749 §3.2, RFC 7662 §2, RFC 7009 §2
                 .service(Endpoint::at(TOKEN).open().refusals("token.refused").post(token::post))
                 .service(Endpoint::at(INTROSPECT).refusals("introspection.refused").post(introspect::post))

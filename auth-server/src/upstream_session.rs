@@ -56,10 +56,21 @@ const NOTICE_KEPT_BEYOND: Ttl = Ttl::minutes(2);
 /// What holds of a sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stand {
-    /// It stands, and this is what the provider says about the person.
-    Stands(Facts),
+    /// It stands, and this is whom the provider vouches for.
+    Stands(Vouched),
     /// It does not, and neither does anything that was made from it.
     Ended,
+}
+
+/// A person, as their provider speaks of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Vouched {
+    /// Who vouches.
+    pub(crate) idp: IdpId,
+    /// Its name for the person.
+    pub(crate) subject: String,
+    /// What rules may ask about them.
+    pub(crate) facts: Facts,
 }
 
 /// The sign-ins at providers. Clones share everything.
@@ -165,15 +176,6 @@ impl UpstreamSessions {
         row.map_or(Ok(None), |row| self.0.open(&row))
     }
 
-    /// Ends it by hand. `false`: it had ended before.
-    ///
-    /// # Errors
-    /// `temporarily_unavailable`.
-    pub(crate) async fn end(&self, id: &UpstreamSessionId, reason: &'static str) -> Result<bool, Error> {
-        let ended = self.0.store.end_upstream_sessions(UpstreamEnding::one(id, reason, self.0.clock.now())).await?;
-        Ok(ended.is_some_and(|count| count > 0))
-    }
-
     /// Ends what a provider's notice names, in one transaction with the notice itself. How many ended; `None`: it came before.
     ///
     /// # Errors
@@ -212,7 +214,7 @@ impl Inner {
     /// What can be said without asking anybody.
     async fn answer(&self, row: &UpstreamSessionRow) -> Result<Stand, Error> {
         match self.look(row) {
-            Look::Stands => Ok(Stand::Stands(read(row)?)),
+            Look::Stands => Ok(Stand::Stands(vouched(row, read(row)?)?)),
             Look::Ended => Ok(Stand::Ended),
             Look::Over(reason) => {
                 self.store.end_upstream_sessions(UpstreamEnding::one(&row.id, reason, self.clock.now())).await?;
@@ -222,7 +224,7 @@ impl Inner {
             Look::NobodyVouches => {
                 // Not for good: an operator who takes a provider out by mistake can put it back.
                 let idp = &row.idp;
-                warn!(event = "upstream.unknown", upstream.id = %idp, subject.id = %row.subject, "a sign-in is of `{idp}`, which is not configured: it stands for nothing");
+                warn!(event = "upstream.unknown", idp.id = %idp, subject.id = %row.subject, "a sign-in is of `{idp}`, which is not configured: it stands for nothing");
                 Ok(Stand::Ended)
             }
             Look::Due => Err(unanswered()),
@@ -253,7 +255,7 @@ impl Inner {
         match recheck.standing {
             Ok(Standing::Stands(facts)) => {
                 let said = Some((written(&facts)?, self.clock.now()));
-                if self.keep(row, kept(said)).await? { Ok(Stand::Stands(facts)) } else { self.as_it_stands(row).await }
+                if self.keep(row, kept(said)).await? { Ok(Stand::Stands(vouched(row, facts)?)) } else { self.as_it_stands(row).await }
             }
             Ok(Standing::Gone(why)) => {
                 let which = SignIns::Asked { id: row.id.clone(), lease };
@@ -266,7 +268,7 @@ impl Inner {
             }
             Err(error) => {
                 let (idp, reason) = (&row.idp, error.reason());
-                warn!(event = "upstream.unreachable", upstream.id = %idp, reason, error = &error as &dyn std::error::Error, "`{idp}` did not say whether a sign-in stands");
+                warn!(event = "upstream_session.unanswered", idp.id = %idp, reason, error = &error as &dyn std::error::Error, "`{idp}` did not say whether a sign-in stands");
                 self.keep(row, kept(None)).await?;
                 self.without_answer(row, upstream.settings())
             }
@@ -282,7 +284,7 @@ impl Inner {
                 Err(_) if tries > 0 => time::sleep(KEEP_PAUSE).await,
                 Err(cause) if settlement.sealed_token.is_some() => {
                     let idp = &row.idp;
-                    error!(event = "upstream_session.unkept", upstream.id = %idp, subject.id = %row.subject, error = &cause as &dyn std::error::Error, "a new token of `{idp}` could not be kept; the person may have to sign in again");
+                    error!(event = "upstream_session.unkept", idp.id = %idp, subject.id = %row.subject, error = &cause as &dyn std::error::Error, "a new token of `{idp}` could not be kept; the person may have to sign in again");
                     return Err(cause);
                 }
                 settled => return settled,
@@ -320,7 +322,7 @@ impl Inner {
     /// No answer: what was said last holds during the grace, and after it nobody can say.
     fn without_answer(&self, row: &UpstreamSessionRow, settings: &UpstreamConfig) -> Result<Stand, Error> {
         if self.clock.now() < row.checked_at + settings.recheck + settings.grace {
-            Ok(Stand::Stands(read(row)?))
+            Ok(Stand::Stands(vouched(row, read(row)?)?))
         } else {
             Err(unanswered())
         }
@@ -366,11 +368,16 @@ fn read(row: &UpstreamSessionRow) -> Result<Facts, Error> {
     serde_json::from_str(&row.facts).map_err(|cause| Error::ServerError(Bug::caused("could not read what a provider said", cause)))
 }
 
+fn vouched(row: &UpstreamSessionRow, facts: Facts) -> Result<Vouched, Error> {
+    let idp = IdpId::parse(&row.idp).map_err(|_| Error::ServerError(Bug::new("a sign-in names a provider that has no name")))?;
+    Ok(Vouched { idp, subject: row.upstream_subject.clone(), facts })
+}
+
 fn unanswered() -> Error {
     Error::TemporarilyUnavailable(Outage::new("the person's provider did not say whether their sign-in still stands"))
 }
 
 fn tell_ended(row: &UpstreamSessionRow, reason: &'static str) {
     let idp = &row.idp;
-    info!(event = "upstream_session.ended", upstream.id = %idp, subject.id = %row.subject, reason, "a sign-in at `{idp}` ended, and what stood on it");
+    info!(event = "upstream_session.ended", idp.id = %idp, subject.id = %row.subject, reason, "a sign-in at `{idp}` ended, and what stood on it");
 }

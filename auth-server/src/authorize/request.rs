@@ -45,8 +45,10 @@ use crate::{
 
 /// OpenID Connect Core gives no bound; it is kept with the grant, so it has ours.
 const NONCE_BYTES_MAX: usize = 512;
-/// Longer hints are not user names; they are not worth a refusal.
-const LOGIN_HINT_CHARS_MAX: usize = 64;
+/// A user name or a mail address (RFC 5321 §4.5.3.1.3); a longer hint is neither, and not worth a refusal.
+const LOGIN_HINT_BYTES_MAX: usize = 254;
+/// The longest name of a provider.
+const IDP_HINT_BYTES_MAX: usize = 32;
 /// A few language tags.
 const UI_LOCALES_BYTES_MAX: usize = 128;
 
@@ -93,6 +95,8 @@ pub(crate) struct AuthorizationRequest {
     /// How long ago the person may have signed in.
     pub(crate) max_age: Option<Ttl>,
     pub(crate) login_hint: Option<String>,
+    /// Where the client wants the person to sign in; a name that we do not know says nothing.
+    pub(crate) idp_hint: Option<String>,
     pub(crate) ui_locales: Option<String>,
 }
 
@@ -196,7 +200,8 @@ impl Asked<'_> {
             nonce: self.nonce()?,
             prompt: self.prompt()?,
             max_age: self.max_age()?,
-            login_hint: hint("login_hint", LOGIN_HINT_CHARS_MAX),
+            login_hint: hint("login_hint", LOGIN_HINT_BYTES_MAX),
+            idp_hint: hint("idp_hint", IDP_HINT_BYTES_MAX),
             ui_locales: hint("ui_locales", UI_LOCALES_BYTES_MAX),
         })
     }

@@ -7,6 +7,7 @@
 mod duration;
 mod layers;
 mod manual;
+mod people;
 mod resolve;
 mod services;
 mod show;
@@ -17,6 +18,7 @@ use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
 pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
 use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
+pub use people::{PeopleConfig, Rule};
 pub use resolve::resolve;
 pub use services::{Service, ServiceName, ServiceUrl, read_service_file, service_files, services_folder};
 pub use show::show;
@@ -49,6 +51,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// Accounts kept here.
     pub accounts: AccountsConfig,
+    /// Who may enter, and with what.
+    pub people: PeopleConfig,
     /// ID tokens and UserInfo.
     pub openid: OpenIdConfig,
     /// What people see.
@@ -177,6 +181,8 @@ pub struct AccountsConfig {
     pub attempts: u32,
     /// The wait.
     pub attempts_window: Ttl,
+    /// May people sign in with them?
+    pub offered: bool,
 }
 
 /// OpenID Connect, for clients that ask who somebody is.

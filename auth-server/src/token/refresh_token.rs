@@ -26,11 +26,10 @@ use crate::{
     client::auth::AuthenticatedClient,
     http::request_id::RequestId,
     openid,
-    policy::{Decision, OFFLINE_ACCESS, Question},
+    policy::{Decision, OFFLINE_ACCESS, PersonFacts, Question},
     referee,
     store::{Answer, EndReason, Ending, GrantRow, Rotate, Rotation, Successor},
-    upstream::Facts,
-    upstream_session::Stand,
+    upstream_session::{Stand, Vouched},
 };
 
 /// Where an authentic token stands in its family.
@@ -99,11 +98,11 @@ async fn vouched(app: &App, rotation: &mut Rotation) -> Result<Option<Scope>, Er
     if !matches!(judge(&row, rotation, app.clock.now()), Ok(Rotate::Next | Rotate::Again)) {
         return Ok(None);
     }
-    let facts = match app.upstream_sessions.ask(&session).await? {
-        Stand::Stands(facts) => facts,
+    let person = match app.upstream_sessions.ask(&session).await? {
+        Stand::Stands(person) => person,
         Stand::Ended => return Err(Error::InvalidGrant(GrantFault::UpstreamEnded)),
     };
-    let allowed = still_allowed(app, &row, &facts)?;
+    let allowed = still_allowed(app, &row, &person)?;
     if says_nothing(&allowed) {
         end(app, &row, rotation).await?;
         return Err(Error::InvalidGrant(GrantFault::NothingAllowed));
@@ -115,9 +114,10 @@ async fn vouched(app: &App, rotation: &mut Rotation) -> Result<Option<Scope>, Er
 }
 
 /// So much of the grant the rules leave this person now.
-fn still_allowed(app: &App, row: &GrantRow, facts: &Facts) -> Result<Scope, Error> {
+fn still_allowed(app: &App, row: &GrantRow, person: &Vouched) -> Result<Scope, Error> {
     let resource = app.config.resource(&row.resource).ok_or(Error::InvalidTarget(TargetFault::Unknown))?;
-    Ok(match app.policy.decide(Question::Authorize { asked: &row.scope, resource }) {
+    let person = PersonFacts::Upstream { idp: &person.idp, subject: &person.subject, facts: &person.facts };
+    Ok(match app.policy.decide(Question::Authorize { asked: &row.scope, resource, person }) {
         Decision::Allow => row.scope.clone(),
         Decision::AllowLess(scope) => scope,
         Decision::Refuse(_) => Scope::default(),
