@@ -79,9 +79,10 @@ impl App {
             .await
             .map_err(OpenError::when("open the signing keys"))?;
         let language = Language::of_tag(&config.pages.default_language).unwrap_or_default();
+        let upstreams = Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?;
         Ok(Self {
-            upstream_sessions: UpstreamSessions::new(store.clone(), keys.clone()),
-            upstreams: Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?,
+            upstream_sessions: UpstreamSessions::new(store.clone(), upstreams.clone(), keys.clone(), clock.clone()),
+            upstreams,
             policy: Policy::new(&config),
             accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
             limits: Arc::new(Limits::new(&config)),

@@ -192,7 +192,7 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
 async fn grant(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
     let (now, lifetimes) = (app.clock.now(), &app.config.lifetimes);
     let grant_id = GrantId::born(app.clock.now_ms(), secret::fresh_bytes());
-    let code = app.keys.mint_code(grant_id);
+    let code = app.keys.mint_code(grant_id, by.upstream_session.is_some());
     app.store
         .approve(Approval {
             grant_id,

@@ -10,7 +10,7 @@ use crate::{
     browser::Signed,
     policy::PersonFacts,
     upstream::{Facts, Identity},
-    upstream_session::Stand,
+    upstream_session::{Stand, Vouched},
 };
 
 /// Somebody signed in here whose sign-in stands.
@@ -58,10 +58,10 @@ impl Known {
 /// The store or the provider gives no answer. That says nothing about the person, so nobody is signed out by it.
 pub(super) async fn behind(app: &App, signed: &Signed) -> Result<Option<Known>, Error> {
     let Some(id) = &signed.row.upstream_session else { return at_home(app, signed).await };
-    let Stand::Stands(facts) = app.upstream_sessions.ask(id).await? else { return Ok(None) };
-    let Some(row) = app.store.upstream_session(id).await? else { return Ok(None) };
-    // The name was an IdpId when it was written.
-    Ok(IdpId::parse(&row.idp).ok().map(|idp| Known::Upstream { idp, subject: row.upstream_subject, facts }))
+    Ok(match app.upstream_sessions.ask(id).await? {
+        Stand::Stands(Vouched { idp, subject, facts }) => Some(Known::Upstream { idp, subject, facts }),
+        Stand::Ended => None,
+    })
 }
 
 /// Accounts kept here stand as long as the person does, which the session's own row knows.

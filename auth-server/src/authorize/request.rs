@@ -39,6 +39,7 @@ use crate::{
     client::{self, GrantType},
     config::{Config, Resource},
     http::extract::Params,
+    openid,
     store::ClientRow,
 };
 
@@ -268,13 +269,23 @@ impl Asked<'_> {
     fn scope(&self, resource: &Resource) -> Result<Scope, Error> {
         let asked = Scope::parse(self.parameters.get("scope").unwrap_or_default()).map_err(Error::InvalidScope)?;
         let wants_offline = asked.contains(OFFLINE_ACCESS);
+        let about_person = self.about_person(&asked)?;
         let about_resource = IDENTITY_SCOPES.into_iter().chain([OFFLINE_ACCESS]).fold(asked, |scope, token| scope.without(token));
         let granted = if about_resource.is_empty() { resource.default_scope.clone() } else { about_resource.intersect(&resource.scopes) };
         if granted.is_empty() {
             return Err(Error::InvalidScope(ScopeFault::NothingLeft));
         }
-        let offline = Scope::parse(OFFLINE_ACCESS).map_err(Error::InvalidScope)?;
-        Ok(if wants_offline { granted.union(&offline) } else { granted })
+        let also =
+            if wants_offline { about_person.union(&Scope::parse(OFFLINE_ACCESS).map_err(Error::InvalidScope)?) } else { about_person };
+        Ok(granted.union(&also))
+    }
+
+    /// OpenID Connect Core §3.1.2.1, §5.4: only with `openid`, and only where ID tokens are issued; else they are ignored (decision 45).
+    fn about_person(&self, asked: &Scope) -> Result<Scope, Error> {
+        if !self.config.openid.enabled || !asked.contains(openid::OPENID) {
+            return Ok(Scope::default());
+        }
+        Ok(asked.intersect(&Scope::parse(&openid::ABOUT_PERSON.join(" ")).map_err(Error::InvalidScope)?))
     }
 
     fn nonce(&self) -> Result<Option<String>, Error> {

@@ -53,6 +53,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// Who may enter, and with what.
     pub people: PeopleConfig,
+    /// ID tokens and UserInfo.
+    pub openid: OpenIdConfig,
     /// What people see.
     pub pages: PagesConfig,
     /// How to log.
@@ -181,6 +183,34 @@ pub struct AccountsConfig {
     pub attempts_window: Ttl,
     /// May people sign in with them?
     pub offered: bool,
+}
+
+/// OpenID Connect, for clients that ask who somebody is.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenIdConfig {
+    /// Are ID tokens issued and UserInfo answered?
+    pub enabled: bool,
+    /// What `sub` is.
+    pub subject: SubjectType,
+}
+
+/// OpenID Connect Core §8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectType {
+    /// The same name for every client.
+    Public,
+    /// Another name for every sector.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Its name in metadata.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
 }
 
 /// What people see.

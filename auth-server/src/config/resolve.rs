@@ -6,8 +6,9 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, PeopleConfig, Problem,
-    Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, UpstreamConfig, duration,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, PeopleConfig,
+    Problem, Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig,
+    duration,
     layers::REPEATED,
     people::{Known, RULES_MAX, Rule},
     upstream::upstream,
@@ -50,6 +51,7 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
         registration: reader.registration(),
         accounts: reader.accounts(upstreams.is_empty()),
         people,
+        openid: reader.openid(),
         pages: PagesConfig { default_language: reader.text("pages.default_language"), product_name: reader.text("pages.product_name") },
         log: LogConfig { json: reader.one_of("log.format", &["human", "json"]) == 1, levels: reader.text("log.levels") },
         resources,
@@ -205,6 +207,22 @@ impl Reader {
             flow: self.duration("lifetimes.flow", Ttl::minutes(5), Ttl::minutes(10)),
             registration_unused: self.duration("lifetimes.registration_unused", Ttl::hours(1), Ttl::days(3650)),
         }
+    }
+
+    fn flag(&mut self, key: &str) -> bool {
+        match self.0.values.get(key) {
+            Some(Value::Boolean(flag)) => *flag,
+            _ => {
+                self.wrong(key, "must be true or false");
+                false
+            }
+        }
+    }
+
+    fn openid(&mut self) -> OpenIdConfig {
+        let kinds = [SubjectType::Public, SubjectType::Pairwise];
+        let subject = kinds[self.one_of("openid.subject", &kinds.map(SubjectType::as_str))];
+        OpenIdConfig { enabled: self.flag("openid.enabled"), subject }
     }
 
     fn registration(&mut self) -> RegistrationConfig {

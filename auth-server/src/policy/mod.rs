@@ -12,6 +12,7 @@ use oauth_types::{IdpId, MetadataFault, RedirectFault, RedirectKind, RedirectUri
 
 use crate::{
     config::{Config, PeopleConfig, Resource},
+    openid,
     store::{ClientKind, ClientRow},
 };
 
@@ -153,9 +154,9 @@ impl Policy {
 /// So much of what is offered to this person, and lasting access to it. Scopes that nobody here knows are taken away in silence (RFC 6749 §3.3 lets a
 /// server do that if it says what was granted): clients copy lists from elsewhere.
 fn grantable(asked: &Scope, offered: &Scope) -> Decision {
-    let kept: Vec<_> = asked.iter().filter(|token| *token == OFFLINE_ACCESS || offered.contains(token)).collect();
-    // Lasting access to nothing is nothing.
-    if kept.iter().all(|token| *token == OFFLINE_ACCESS) {
+    let kept: Vec<_> = asked.iter().filter(|token| is_not_about_the_resource(token) || offered.contains(token)).collect();
+    // Lasting access to nothing is nothing, and neither is a name.
+    if kept.iter().all(|token| is_not_about_the_resource(token)) {
         return Decision::Refuse(Refusal::NothingAllowed);
     }
     match Scope::parse(&kept.join(" ")) {
@@ -163,6 +164,11 @@ fn grantable(asked: &Scope, offered: &Scope) -> Decision {
         Ok(allowed) => Decision::AllowLess(allowed),
         Err(_) => Decision::Refuse(Refusal::NothingAllowed),
     }
+}
+
+/// Lasting access, and who the person is: the rules are about resources, and the request has kept of these what is on.
+fn is_not_about_the_resource(token: &str) -> bool {
+    token == OFFLINE_ACCESS || openid::ABOUT_PERSON.contains(&token)
 }
 
 /// The scope that asks for lasting access (OpenID Connect Core §11); every resource knows it.
@@ -269,7 +275,7 @@ mod tests {
         let person = PersonFacts::Local { username: "alice" };
         let decide = |asked: &str| policy(true).decide(Question::Authorize { asked: &scope(asked), resource: &resource, person });
         assert_eq!(decide("mcp:read mcp:write offline_access"), Decision::Allow);
-        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read").unwrap()));
+        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read openid").unwrap()));
         assert_eq!(decide("admin"), Decision::Refuse(Refusal::NothingAllowed));
         assert_eq!(decide("offline_access"), Decision::Refuse(Refusal::NothingAllowed), "lasting access to nothing");
     }

@@ -148,6 +148,7 @@ faults! {
         SubjectDisabled => "subject_disabled", "the person was disabled or signed out everywhere";
         ClientEnded => "client_ended", "the client was deregistered";
         UpstreamEnded => "upstream_ended", "the person's sign-in was ended";
+        NothingAllowed => "nothing_allowed", "the rules leave the person none of the scopes that they granted, so the grant has ended";
     }
 }
 
@@ -190,6 +191,7 @@ faults! {
         NothingAllowed => "policy_nothing_allowed", "policy allows this person none of the scopes asked for";
         TooManyPasswords => "passwords_too_many", "too many wrong passwords were given on one page";
         RegistrationClosed => "registration_closed", "registration.mode is closed";
+        SignedOutUpstream => "upstream_signed_out", "the identity provider said that this session is over before it began here";
         ByUpstream => "refused_upstream", "the person refused to sign in, or the identity provider refused them";
     }
 }
