@@ -21,6 +21,7 @@ use crate::{
     routes,
     store::{Store, StoreConfig},
     upstream::Upstreams,
+    upstream_session::UpstreamSessions,
     verify::Gates,
 };
 
@@ -39,6 +40,7 @@ pub struct App {
     pub(crate) ephemeral: Arc<dyn Ephemeral>,
     pub(crate) keys: KeyStore,
     pub(crate) upstreams: Upstreams,
+    pub(crate) upstream_sessions: UpstreamSessions,
     pub(crate) policy: Policy,
     pub(crate) accounts: Accounts,
     pub(crate) limits: Arc<Limits>,
@@ -77,8 +79,10 @@ impl App {
             .await
             .map_err(OpenError::when("open the signing keys"))?;
         let language = Language::of_tag(&config.pages.default_language).unwrap_or_default();
+        let upstreams = Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?;
         Ok(Self {
-            upstreams: Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?,
+            upstream_sessions: UpstreamSessions::new(store.clone(), upstreams.clone(), keys.clone(), clock.clone()),
+            upstreams,
             policy: Policy::new(&config),
             accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
             limits: Arc::new(Limits::new(&config)),

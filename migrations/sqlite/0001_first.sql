@@ -181,6 +181,12 @@ CREATE TABLE signing_keys (
     retire_at      BIGINT
 );
 
+-- Values that may never change, sealed: what pairwise names of people are made with. Read at start. Rows do not die.
+CREATE TABLE salts (
+    name   TEXT NOT NULL PRIMARY KEY,
+    sealed TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- What happened. Read by operators; its id is the receipt of the write that it tells of. Rows die after 90 days.
 CREATE TABLE audit (
     audit_id  TEXT NOT NULL PRIMARY KEY,

@@ -13,9 +13,10 @@ pub(super) const ENVIRONMENT_PREFIX: &str = "AUTH__";
 /// A configuration file is written by hand; one larger than this is the wrong file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Tables that may be repeated, with the keys that they know.
-pub(super) const REPEATED: [(&str, &[&str]); 3] = [
+pub(super) const REPEATED: [(&str, &[&str]); 4] = [
     ("resource", &["path", "name", "scopes", "default_scope"]),
     ("resource_server", &["id", "path", "secret", "secret_file"]),
+    ("rule", &["idp", "subject", "mail_domain", "group", "organisation", "role", "enter", "scopes"]),
     (services::TABLE, &services::KEYS),
 ];
 /// Tables that may be repeated and of which there is none by default. The one that stands in `default.toml` is not a row: it holds the

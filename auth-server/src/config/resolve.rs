@@ -6,8 +6,11 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems,
-    RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, UpstreamConfig, duration, layers::REPEATED,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, PeopleConfig,
+    Problem, Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig,
+    duration,
+    layers::REPEATED,
+    people::{Known, RULES_MAX, Rule},
     upstream::upstream,
 };
 
@@ -32,6 +35,7 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
     let services = reader.services(&data_dir, issuer.as_ref(), &mut resources);
     let resource_servers = reader.resource_servers(&resources);
     let upstreams = reader.upstreams();
+    let people = reader.people(&upstreams, &resources);
     let config = Config {
         listen,
         workers: usize::try_from(reader.number("server.workers", 0, 1024)).ok().filter(|count| *count > 0),
@@ -45,12 +49,9 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
             overlap_answers: reader.number("refresh.overlap_answers", 1, 10_000),
         },
         registration: reader.registration(),
-        accounts: AccountsConfig {
-            memory_kib: u32::try_from(reader.number("accounts.memory_kib", 8, 1 << 20)).unwrap_or(19_456),
-            passes: u32::try_from(reader.number("accounts.passes", 1, 16)).unwrap_or(2),
-            attempts: u32::try_from(reader.number("accounts.attempts", 1, 1_000)).unwrap_or(10),
-            attempts_window: reader.duration("accounts.attempts_window", Ttl(1), Ttl::hours(24)),
-        },
+        accounts: reader.accounts(upstreams.is_empty()),
+        people,
+        openid: reader.openid(),
         pages: PagesConfig { default_language: reader.text("pages.default_language"), product_name: reader.text("pages.product_name") },
         log: LogConfig { json: reader.one_of("log.format", &["human", "json"]) == 1, levels: reader.text("log.levels") },
         resources,
@@ -208,6 +209,22 @@ impl Reader {
         }
     }
 
+    fn flag(&mut self, key: &str) -> bool {
+        match self.0.values.get(key) {
+            Some(Value::Boolean(flag)) => *flag,
+            _ => {
+                self.wrong(key, "must be true or false");
+                false
+            }
+        }
+    }
+
+    fn openid(&mut self) -> OpenIdConfig {
+        let kinds = [SubjectType::Public, SubjectType::Pairwise];
+        let subject = kinds[self.one_of("openid.subject", &kinds.map(SubjectType::as_str))];
+        OpenIdConfig { enabled: self.flag("openid.enabled"), subject }
+    }
+
     fn registration(&mut self) -> RegistrationConfig {
         RegistrationConfig {
             open: self.one_of("registration.mode", &["closed", "open"]) == 1,
@@ -219,6 +236,46 @@ impl Reader {
             per_source_hourly: u32::try_from(self.number("registration.per_source_hourly", 1, 1_000_000)).unwrap_or(1),
             pending_max: u64::try_from(self.number("registration.pending_max", 1, 100_000_000)).unwrap_or(1),
         }
+    }
+
+    fn accounts(&mut self, is_the_only_way: bool) -> AccountsConfig {
+        let offered = match self.one_of("accounts.sign_in", &["auto", "on", "off"]) {
+            0 => is_the_only_way,
+            word => word == 1,
+        };
+        if !offered && is_the_only_way {
+            self.wrong("accounts.sign_in", "is off and there is no [[upstream]], so nobody could sign in");
+        }
+        AccountsConfig {
+            memory_kib: u32::try_from(self.number("accounts.memory_kib", 8, 1 << 20)).unwrap_or(19_456),
+            passes: u32::try_from(self.number("accounts.passes", 1, 16)).unwrap_or(2),
+            attempts: u32::try_from(self.number("accounts.attempts", 1, 1_000)).unwrap_or(10),
+            attempts_window: self.duration("accounts.attempts_window", Ttl(1), Ttl::hours(24)),
+            offered,
+        }
+    }
+
+    fn people(&mut self, upstreams: &[UpstreamConfig], resources: &[Resource]) -> PeopleConfig {
+        let known = Known { upstreams, resources };
+        let default_allows = self.one_of("people.default", &["allow", "deny"]) == 0;
+        let mut people = PeopleConfig { default_allows, rules: Vec::new() };
+        let rows = self.rows("rule");
+        if rows.len() > RULES_MAX {
+            self.wrong("rule", format!("there are {} rules, more than {RULES_MAX}", rows.len()));
+        }
+        for (place, row) in rows.iter().enumerate() {
+            match Rule::read(row, &known) {
+                Ok(rule) => people.rules.push(rule),
+                Err(problems) => problems.iter().for_each(|problem| self.wrong("rule", format!("rule {}: {problem}", place + 1))),
+            }
+        }
+        // Of rules that do not read nothing can be said as a whole.
+        if people.rules.len() == rows.len()
+            && let Some(problem) = people.problem()
+        {
+            self.wrong("people.default", problem);
+        }
+        people
     }
 
     /// The rows of a repeated table, with unknown keys noted.

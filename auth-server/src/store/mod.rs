@@ -20,6 +20,7 @@ mod identities;
 mod keys;
 mod plan;
 mod purge;
+mod salts;
 mod schema;
 pub mod seed;
 mod seen;

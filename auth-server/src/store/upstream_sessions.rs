@@ -80,7 +80,8 @@ pub struct NewUpstreamSession {
     pub sid: Option<String>,
     pub facts: String,
     pub sealed_token: Option<String>,
-    pub ends_at: Option<Timestamp>,
+    /// When it ends if nothing is kept to ask the provider with.
+    pub ends_without_token: Timestamp,
     /// When it happened.
     pub now: Timestamp,
 }
@@ -103,6 +104,13 @@ pub struct Settlement {
 pub enum SignIns {
     /// This one.
     One(UpstreamSessionId),
+    /// This one, if the lease under which it was asked about still holds: one that was renewed meanwhile stands.
+    Asked {
+        /// Which.
+        id: UpstreamSessionId,
+        /// The lease.
+        lease: Timestamp,
+    },
     /// Those of one session at the provider.
     OfSession {
         /// The provider.
@@ -150,11 +158,13 @@ macro_rules! columns {
 
 const SESSION: &str = concat!("SELECT ", columns!(), " FROM upstream_sessions WHERE upstream_session = $1");
 const AGAIN: &str = "UPDATE upstream_sessions
-  SET facts = $6, sealed_token = coalesce($7, sealed_token), checked_at = $8, checking_until = NULL, ends_at = $9
+  SET facts = $6, sealed_token = coalesce($7, sealed_token), checked_at = $8, checking_until = NULL,
+    ends_at = CASE WHEN coalesce($7, sealed_token) IS NULL THEN CAST($9 AS BIGINT) END
   WHERE issuer = $1 AND sid = $2 AND upstream_subject = $3 AND subject = $4 AND idp = $5 AND ended_at IS NULL
   RETURNING upstream_session";
 const INSERT: &str = "INSERT INTO upstream_sessions (upstream_session, subject, idp, issuer, upstream_subject, sid, facts, sealed_token,
-    created_at, checked_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)";
+    created_at, checked_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9,
+    CASE WHEN $8 IS NULL THEN CAST($10 AS BIGINT) END)";
 /// Of any number of askers one gets it, and with it the row as it stands now: a token that was read before may have been replaced since.
 const LEASE: &str = concat!(
     "UPDATE upstream_sessions SET checking_until = $4
@@ -176,6 +186,7 @@ macro_rules! end {
     };
 }
 const END_ONE: &str = end!("upstream_session = $2");
+const END_ASKED: &str = end!("upstream_session = $2 AND checking_until = $3");
 const END_OF_SESSION: &str = end!("issuer = $2 AND sid = $3");
 const END_OF_PERSON: &str = end!("issuer = $2 AND upstream_subject = $3");
 
@@ -265,7 +276,7 @@ async fn begin(tx: &mut Tx, new: NewUpstreamSession) -> Result<Option<UpstreamSe
             Value::Text(&new.facts),
             Value::MaybeText(new.sealed_token.as_deref()),
             Value::Int(new.now.0),
-            Value::MaybeInt(new.ends_at.map(|at| at.0)),
+            Value::Int(new.ends_without_token.0),
         ];
         if let Some(row) = tx.rows(AGAIN, &values).await?.first() {
             return Ok(Some(UpstreamSessionId::from_trusted(row.text(0)?)));
@@ -281,7 +292,7 @@ async fn begin(tx: &mut Tx, new: NewUpstreamSession) -> Result<Option<UpstreamSe
         Value::Text(&new.facts),
         Value::MaybeText(new.sealed_token.as_deref()),
         Value::Int(new.now.0),
-        Value::MaybeInt(new.ends_at.map(|at| at.0)),
+        Value::Int(new.ends_without_token.0),
     ];
     tx.run(INSERT, &values).await?;
     let event = AuditEvent { at: new.now, event: "upstream_session.began", subject: Some(new.subject), ..AuditEvent::default() };
@@ -298,6 +309,7 @@ async fn end(tx: &mut Tx, ending: UpstreamEnding) -> Result<Option<usize>, Store
     }
     let rows = match &ending.which {
         SignIns::One(id) => tx.rows(END_ONE, &[Value::Int(now.0), Value::Text(id.as_str())]).await?,
+        SignIns::Asked { id, lease } => tx.rows(END_ASKED, &[Value::Int(now.0), Value::Text(id.as_str()), Value::Int(lease.0)]).await?,
         SignIns::OfSession { issuer, sid } => {
             if ending.notice.is_some() {
                 seen::see(tx, SIGNED_OUT, &signed_out(issuer, sid), now + NOTICE_OVERTAKES_MAX, now).await?;

@@ -92,6 +92,12 @@ impl Upstreams {
         Ok(Self(config.upstreams.iter().map(provider).collect()))
     }
 
+    /// These, in tests of those who ask.
+    #[cfg(test)]
+    pub(crate) fn of(providers: Vec<Arc<dyn UpstreamIdp>>) -> Self {
+        Self(providers.into())
+    }
+
     /// The one of this name.
     pub(crate) fn get(&self, id: &IdpId) -> Option<&Arc<dyn UpstreamIdp>> {
         self.all().find(|provider| provider.settings().id == *id)

@@ -82,6 +82,7 @@ pub enum Error {
     TemporarilyUnavailable(#[source] Outage),
     ServerError(#[source] Bug),
     UpstreamDistrusted(UpstreamFault),
+    LogoutRefused(UpstreamFault),
 }
 
 impl Error {
@@ -108,7 +109,8 @@ impl Error {
             Self::TooManyRequests { .. } => ("temporarily_unavailable", 429),   // RFC 6749 §4.1.2.1; RFC 6585 §4
             Self::TemporarilyUnavailable(_) => ("temporarily_unavailable", 503), // RFC 6749 §4.1.2.1
             Self::ServerError(_) => ("server_error", 500),                      // RFC 6749 §4.1.2.1
-            Self::UpstreamDistrusted(fault) => fault.row(), // RFC 6749 §4.1.2.1; OpenID Connect Back-Channel Logout §2.8
+            Self::UpstreamDistrusted(fault) => fault.row(),                     // RFC 6749 §4.1.2.1
+            Self::LogoutRefused(_) => ("invalid_request", 400),                 // OpenID Connect Back-Channel Logout §2.8
         }
     }
 
@@ -146,6 +148,7 @@ impl Error {
             Self::TemporarilyUnavailable(_) => "the server cannot answer right now; try again later",
             Self::ServerError(_) => "the server met an unexpected condition",
             Self::UpstreamDistrusted(fault) => fault.description(),
+            Self::LogoutRefused(_) => "the logout token is not valid",
         }
     }
 
@@ -161,7 +164,7 @@ impl Error {
             Self::InvalidRedirectUri(fault) => fault.reason(),
             Self::InvalidClientMetadata(fault) => fault.reason(),
             Self::InvalidToken(fault) => fault.reason(),
-            Self::UpstreamDistrusted(fault) => fault.reason(),
+            Self::UpstreamDistrusted(fault) | Self::LogoutRefused(fault) => fault.reason(),
             Self::UnsupportedGrantType => "grant_type_unsupported",
             Self::UnsupportedResponseType => "response_type_unsupported",
             Self::InsufficientScope { .. } => "scope_insufficient",
@@ -187,7 +190,7 @@ impl Error {
             Self::InvalidRedirectUri(fault) => fault.explanation(),
             Self::InvalidClientMetadata(fault) => fault.explanation(),
             Self::InvalidToken(fault) => fault.explanation(),
-            Self::UpstreamDistrusted(fault) => fault.explanation(),
+            Self::UpstreamDistrusted(fault) | Self::LogoutRefused(fault) => fault.explanation(),
             Self::TemporarilyUnavailable(outage) => outage.what,
             Self::ServerError(bug) => bug.what,
             other => other.description(),

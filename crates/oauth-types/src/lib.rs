@@ -21,7 +21,7 @@ mod time;
 mod token;
 
 pub use challenge::Challenge;
-pub use claims::{AccessClaims, AccessClaimsRef};
+pub use claims::{AccessClaims, AccessClaimsRef, IdClaimsRef};
 pub use client_id::{ClientId, ClientIdKind};
 pub use ended::{AccessFacts, EndedEntry, EndedHash, EndedKind, EndedList, ended_hash};
 pub use error::{

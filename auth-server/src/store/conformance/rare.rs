@@ -181,6 +181,19 @@ async fn keys_come_back_in_the_order_in_which_they_sign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_salt_is_made_once_and_never_changes_but_for_its_seal() {
+    for bench in benches().await {
+        let there = bench.replica().await;
+        assert_eq!(bench.store.salt("pairwise", "one".into()).await.unwrap(), "one");
+        assert_eq!(there.salt("pairwise", "two".into()).await.unwrap(), "one");
+        assert_eq!(there.salt("another", "two".into()).await.unwrap(), "two");
+        assert!(!there.reseal_salt("pairwise", "two".into(), "three".into()).await.unwrap());
+        assert!(there.reseal_salt("pairwise", "one".into(), "one again".into()).await.unwrap());
+        assert_eq!(bench.store.salt("pairwise", "four".into()).await.unwrap(), "one again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_come_first_one_is_told_so() {
     for bench in benches().await {
         let (here, there) = (bench.store.clone(), bench.replica().await);

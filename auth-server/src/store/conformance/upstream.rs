@@ -21,7 +21,7 @@ fn sign_in(name: &str, person: &str) -> NewUpstreamSession {
         sid: Some(format!("sid-{name}")),
         facts: "{\"roles\":[\"reader\"]}".into(),
         sealed_token: Some("sealed 1".into()),
-        ends_at: None,
+        ends_without_token: START + Ttl::hours(12),
         now: START,
     }
 }
@@ -88,7 +88,9 @@ async fn a_second_sign_in_into_the_same_session_renews_the_first() {
         assert_eq!((kept.created_at, kept.checked_at), (START, START + Ttl(60)));
         let without = NewUpstreamSession { sealed_token: None, ..again.clone() };
         store.begin_upstream_session(without).await.unwrap();
-        assert_eq!(row(store, "one").await.sealed_token.as_deref(), Some("sealed 2"), "no token does not forget the one we have");
+        let kept = row(store, "one").await;
+        assert_eq!(kept.sealed_token.as_deref(), Some("sealed 2"), "no token does not forget the one we have");
+        assert_eq!(kept.ends_at, None);
         for (name, changed) in [
             ("three", NewUpstreamSession { sid: Some("another".into()), ..again.clone() }),
             ("four", NewUpstreamSession { upstream_subject: "u-bob".into(), subject: subject("bob"), ..again.clone() }),
@@ -102,6 +104,22 @@ async fn a_second_sign_in_into_the_same_session_renews_the_first() {
         end(store, "one").await;
         let revived = store.begin_upstream_session(NewUpstreamSession { id: id("eight"), ..again }).await.unwrap();
         assert_eq!(revived, Some(id("eight")), "what had ended is not revived");
+    }
+}
+
+/// A provider that gives nothing to ask it with is believed for so long; once it gives something, no longer than it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_without_a_token_ends_by_itself() {
+    for bench in benches().await {
+        let store = &bench.store;
+        let bare = NewUpstreamSession { sealed_token: None, ..sign_in("one", "alice") };
+        store.begin_upstream_session(bare.clone()).await.unwrap();
+        assert_eq!(row(store, "one").await.ends_at, Some(START + Ttl::hours(12)));
+        let again = NewUpstreamSession { ends_without_token: START + Ttl::hours(13), ..bare };
+        store.begin_upstream_session(again).await.unwrap();
+        assert_eq!(row(store, "one").await.ends_at, Some(START + Ttl::hours(13)), "a fresh sign-in stands anew");
+        signed_in(store, "one", "alice").await;
+        assert_eq!(row(store, "one").await.ends_at, None);
     }
 }
 
@@ -201,6 +219,13 @@ async fn an_answer_neither_revives_nor_overwrites() {
         assert_eq!((ended.ended_at, ended.sealed_token, ended.facts.as_str()), (Some(START), None, ""), "what we knew went with it");
         assert_eq!(row(store, "renewed").await.sealed_token.as_deref(), Some("fresh"));
         assert!(store.lease_upstream_session(&id("ended"), now, now, lapses).await.unwrap().is_none());
+        let gone = |lease| UpstreamEnding {
+            which: SignIns::Asked { id: id("renewed"), lease },
+            ..UpstreamEnding::one(&id("renewed"), "test", now)
+        };
+        assert_eq!(store.end_upstream_sessions(gone(lapses)).await.unwrap(), Some(0), "nor does an ending hit what was renewed");
+        store.lease_upstream_session(&id("renewed"), now, now, lapses).await.unwrap().unwrap();
+        assert_eq!(store.end_upstream_sessions(gone(lapses)).await.unwrap(), Some(1));
     }
 }
 

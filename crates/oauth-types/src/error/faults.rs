@@ -148,6 +148,7 @@ faults! {
         SubjectDisabled => "subject_disabled", "the person was disabled or signed out everywhere";
         ClientEnded => "client_ended", "the client was deregistered";
         UpstreamEnded => "upstream_ended", "the person's sign-in was ended";
+        NothingAllowed => "nothing_allowed", "the rules leave the person none of the scopes that they granted, so the grant has ended";
     }
 }
 
@@ -184,10 +185,13 @@ faults! {
     /// Who said no.
     Refusal {
         ByPerson => "refused_by_person", "the person refused";
-        ByPolicy => "refused_by_policy", "policy refused";
+        NotLetIn => "person_not_let_in", "no [[rule]] lets this person in, or one keeps them out; see [people]";
+        SignInNotFresh => "sign_in_not_fresh", "the client wants a newer sign-in, and the identity provider gave an older one or does not say how old it is";
+        PersonDisabled => "person_disabled", "the person was disabled here";
         NothingAllowed => "policy_nothing_allowed", "policy allows this person none of the scopes asked for";
         TooManyPasswords => "passwords_too_many", "too many wrong passwords were given on one page";
         RegistrationClosed => "registration_closed", "registration.mode is closed";
+        SignedOutUpstream => "upstream_signed_out", "the identity provider said that this session is over before it began here";
         ByUpstream => "refused_upstream", "the person refused to sign in, or the identity provider refused them";
     }
 }
@@ -196,6 +200,7 @@ impl Refusal {
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::RegistrationClosed => "registration is closed here; ask the operator for a client_id",
+            Self::NotLetIn | Self::NothingAllowed => "this account may not use this server; ask the people who run it",
             _ => "the request was refused",
         }
     }

@@ -44,6 +44,7 @@ faults! {
         LogoutEventMissing => "upstream_logout_event_missing", "events lacks the back-channel logout event";
         LogoutWithNonce => "upstream_logout_with_nonce", "a logout token must have no nonce: this is an ID token";
         LogoutOfNobody => "upstream_logout_of_nobody", "a logout token must have sub, sid or both";
+        LogoutReplayed => "upstream_logout_replayed", "this logout token came before; what it ordered is done";
         LogoutUnnamed => "upstream_logout_unnamed", "a logout token must have a jti within its limit";
     }
 }
