@@ -3,6 +3,7 @@
 //! `stage` raises a whole server; `people` are who talk to it; `journeys` is the road to a code; `expect` is what a client
 //! must see, private reason included; `idp` is the identity provider where people sign in; `wire`, `html`, `jwt`, `log` and `secrets` are the senses of all of them.
 
+pub mod company;
 pub mod expect;
 pub mod html;
 pub mod idp;
