@@ -127,7 +127,11 @@ impl Place {
         command
             .arg("start-dev")
             .args(["--http-host=127.0.0.1", &format!("--http-port={}", self.port), &format!("--hostname=http://127.0.0.1:{}", self.port)])
-            .args(["--health-enabled=true", "--http-management-host=127.0.0.1", &format!("--http-management-port={}", self.management_port)])
+            .args([
+                "--health-enabled=true",
+                "--http-management-host=127.0.0.1",
+                &format!("--http-management-port={}", self.management_port),
+            ])
             .args(more)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR.0)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMINISTRATOR.1)

@@ -28,7 +28,9 @@ impl Place {
             Some(inside) => origin_of(inside)?,
             None if may_be_trusted(&url) => url.origin().ascii_serialization(),
             None => {
-                return Err(format!("the account's secret will not be sent over plain http to {issuer}; use https, or name --admin-origin"));
+                return Err(format!(
+                    "the account's secret will not be sent over plain http to {issuer}; use https, or name --admin-origin"
+                ));
             }
         };
         Ok(Self { base: format!("{origin}{prefix}"), realm: realm.to_owned() })

@@ -1,0 +1,99 @@
+//! `cargo xtask keycloak`: a real Keycloak, a real Chromium on its login page, a real SDK, and Portico between them.
+//!
+//! `server.rs` starts and stops Keycloak, `admin.rs` changes things behind Portico's back, `doctor.rs` breaks the realm and lets
+//! `portico doctor` repair it. What people and clients see is in `tests/keycloak`, which asks this program for what a script cannot do
+//! (stopping a server) by a line `do WORD`, and reads a line back when it is done.
+
+mod admin;
+mod doctor;
+mod script;
+mod server;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::Result;
+use crate::closing::{Tally, say};
+use crate::server::{House, stopped};
+use admin::Admin;
+use server::{BRIEF_REALM, Keycloak, REALM};
+
+/// A realm that knows nothing of Portico until `portico doctor` has been there; `tests/keycloak` makes it.
+const BARE_REALM: &str = "bare";
+/// What the realm files give to Portico, see `keycloak/portico-realm.json`.
+const CLIENT_SECRET: &str = "portico-dev-secret";
+
+/// The word that chooses the doctor alone.
+const DOCTOR: &str = "doctor";
+
+/// Everything that needs the real Keycloak, on one that is kept warm; or what `chosen` names of it.
+pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
+    let parts = crate::setup::parts()?;
+    let mut keycloak = Keycloak::start()?;
+    let mut tally = Tally::default();
+    let mut house = House::build("keycloak", binary, &[])?;
+    for realm in [REALM, BRIEF_REALM] {
+        point_to(&keycloak, realm, &[&house.origin()])?;
+    }
+    if chosen.is_empty() || chosen.iter().any(|word| word == DOCTOR) {
+        tally.add(doctor::run(&keycloak, binary, &house.origin())?);
+    }
+    let rules: Vec<&String> = chosen.iter().filter(|word| *word != DOCTOR).collect();
+    if chosen.is_empty() || !rules.is_empty() {
+        house.configure(&settings(&keycloak))?;
+        let mut portico = Some(house.open()?);
+        tally.add(script::run(&mut keycloak, &house, &mut portico, &parts, &rules)?);
+        if let Some(portico) = portico {
+            tally.add(stopped(portico));
+        }
+    }
+    if tally.failed > 0 {
+        say(&format!("  the log of Keycloak: {}", keycloak.log().display()));
+    }
+    Ok(tally)
+}
+
+/// The port of Portico is another one in every run; the known state has the one of the realm file.
+fn point_to(keycloak: &Keycloak, realm: &str, origins: &[&str]) -> Result<()> {
+    let ids = upstreams_of(realm);
+    let callbacks: Vec<String> = origins.iter().flat_map(|origin| ids.iter().map(move |id| format!("{origin}/callback/{id}"))).collect();
+    let logouts: Vec<String> = origins.iter().map(|origin| format!("{origin}/logout")).collect();
+    let change = json!({
+        "redirectUris": callbacks,
+        "attributes": {
+            "backchannel.logout.url": format!("{}/backchannel-logout/{}", origins[0], ids[0]),
+            "post.logout.redirect.uris": logouts.join("##"),
+        },
+    });
+    Admin::of(keycloak, realm).change_client("portico", &change)
+}
+
+/// How Portico calls the realm: one realm may be two providers that differ in how long a sign-in lives.
+fn upstreams_of(realm: &str) -> &'static [&'static str] {
+    if realm == BRIEF_REALM { &["brief-follow", "brief-outlive"] } else { &["keycloak"] }
+}
+
+/// As an operator would write it: three roles, three doors; asked again as often as the settings allow.
+fn settings(keycloak: &Keycloak) -> String {
+    let upstream = |id: &str, realm: &str, session: &str| {
+        format!(
+            "[[upstream]]\nid = \"{id}\"\nkind = \"keycloak\"\nname = \"Sign in at {id}\"\nissuer = \"{}\"\nclient_id = \"portico\"\n\
+             client_secret = \"{CLIENT_SECRET}\"\nsession = \"{session}\"\nrecheck = \"10s\"\n\n",
+            keycloak.issuer(realm)
+        )
+    };
+    let rule = |who: &str, scopes: &[&str]| format!("[[rule]]\n{who}\nenter = true\nscopes = {scopes:?}\n\n");
+    [
+        "[people]\ndefault = \"deny\"\n\n".to_owned(),
+        upstream("keycloak", REALM, "outlive"),
+        upstream("brief-follow", BRIEF_REALM, "follow"),
+        upstream("brief-outlive", BRIEF_REALM, "outlive"),
+        upstream("bare", BARE_REALM, "follow"),
+        rule("role = \"mcp-admin\"", &["mcp:read", "mcp:write", "mcp:infer"]),
+        rule("role = \"mcp-writer\"", &["mcp:read", "mcp:write"]),
+        rule("role = \"mcp-reader\"", &["mcp:read"]),
+        rule("idp = \"bare\"", &["mcp:read"]),
+    ]
+    .concat()
+}
