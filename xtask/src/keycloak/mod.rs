@@ -10,12 +10,15 @@ mod script;
 mod server;
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Result;
 use crate::closing::{Tally, say};
 use crate::server::{House, stopped};
+use crate::setup::Parts;
+use crate::{Result, e2e};
 use admin::Admin;
 use server::{BRIEF_REALM, Keycloak, REALM};
 
@@ -26,6 +29,10 @@ const CLIENT_SECRET: &str = "portico-dev-secret";
 
 /// The word that chooses the doctor alone.
 const DOCTOR: &str = "doctor";
+/// The word that chooses the start by flags alone.
+const FLAGS: &str = "flags";
+/// One sign-in.
+const FLAGS_LIMIT: Duration = Duration::from_secs(120);
 
 /// Everything that needs the real Keycloak, on one that is kept warm; or what `chosen` names of it.
 pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
@@ -34,12 +41,16 @@ pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut house = House::build("keycloak", binary, &[])?;
     for realm in [REALM, BRIEF_REALM] {
-        point_to(&keycloak, realm, &[&house.origin()])?;
+        point_to(&keycloak, realm, &house.origin())?;
     }
     if chosen.is_empty() || chosen.iter().any(|word| word == DOCTOR) {
         tally.add(doctor::run(&keycloak, binary, &house.origin())?);
     }
-    let rules: Vec<&String> = chosen.iter().filter(|word| *word != DOCTOR).collect();
+    let rules: Vec<&String> = chosen.iter().filter(|word| *word != DOCTOR && *word != FLAGS).collect();
+    if chosen.is_empty() || chosen.iter().any(|word| word == FLAGS) {
+        tally.add(two_flags(&keycloak, binary, &parts)?);
+        point_to(&keycloak, REALM, &house.origin())?;
+    }
     if chosen.is_empty() || !rules.is_empty() {
         house.configure(&settings(&keycloak))?;
         let mut portico = Some(house.open()?);
@@ -54,16 +65,28 @@ pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// `portico up --keycloak ISSUER` and a secret in the environment are all it takes.
+fn two_flags(keycloak: &Keycloak, binary: &Path, parts: &Parts) -> Result<Tally> {
+    let mut house = House::build("keycloak-flags", binary, &["--keycloak", &keycloak.issuer(REALM), "--keycloak-client", "portico"])?;
+    house.entrust("PORTICO_KEYCLOAK_SECRET", CLIENT_SECRET);
+    point_to(keycloak, REALM, &house.origin())?;
+    let portico = house.open()?;
+    let mut person = Command::new("node");
+    person.arg("tests/keycloak/flags.mjs").env("KEYCLOAK_ORIGIN", keycloak.origin());
+    let mut tally = e2e::script("Keycloak by two flags", &mut person, &house, parts, FLAGS_LIMIT)?;
+    tally.add(stopped(portico));
+    Ok(tally)
+}
+
 /// The port of Portico is another one in every run; the known state has the one of the realm file.
-fn point_to(keycloak: &Keycloak, realm: &str, origins: &[&str]) -> Result<()> {
+fn point_to(keycloak: &Keycloak, realm: &str, origin: &str) -> Result<()> {
     let ids = upstreams_of(realm);
-    let callbacks: Vec<String> = origins.iter().flat_map(|origin| ids.iter().map(move |id| format!("{origin}/callback/{id}"))).collect();
-    let logouts: Vec<String> = origins.iter().map(|origin| format!("{origin}/logout")).collect();
+    let callbacks: Vec<String> = ids.iter().map(|id| format!("{origin}/callback/{id}")).collect();
     let change = json!({
         "redirectUris": callbacks,
         "attributes": {
-            "backchannel.logout.url": format!("{}/backchannel-logout/{}", origins[0], ids[0]),
-            "post.logout.redirect.uris": logouts.join("##"),
+            "backchannel.logout.url": format!("{origin}/backchannel-logout/{}", ids[0]),
+            "post.logout.redirect.uris": format!("{origin}/logout"),
         },
     });
     Admin::of(keycloak, realm).change_client("portico", &change)
