@@ -21,6 +21,7 @@ use crate::{
     routes,
     store::{Store, StoreConfig},
     upstream::Upstreams,
+    verify::Gates,
 };
 
 /// Clients keep a connection open between calls; longer than that it only takes room.
@@ -42,6 +43,7 @@ pub struct App {
     pub(crate) accounts: Accounts,
     pub(crate) limits: Arc<Limits>,
     pub(crate) documents: Documents,
+    pub(crate) gates: Arc<Gates>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) i18n: Arc<I18n>,
 }
@@ -81,6 +83,7 @@ impl App {
             accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
             limits: Arc::new(Limits::new(&config)),
             documents: Documents::new(&config),
+            gates: Arc::new(Gates::new(&config)),
             i18n: Arc::new(I18n::new(language).map_err(OpenError::when("read the languages"))?),
             config: Arc::new(config),
             store,

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! programs    command · app · routes · background
-//! endpoints   discovery register authorize token introspect revoke ended logout health front_page   (none imports another)
+//! endpoints   discovery register authorize token introspect revoke verify ended logout health front_page   (none imports another)
 //! steps       client · access_token · referee · policy · audit · accounts · browser · pages · http
 //! adapters    store · ephemeral · upstream · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
@@ -25,6 +25,7 @@ mod logout;
 mod register;
 mod revoke;
 mod token;
+mod verify;
 
 mod access_token;
 pub mod accounts;

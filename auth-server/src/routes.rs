@@ -10,7 +10,7 @@ use crate::{
         site::Site,
         trace::Trace,
     },
-    introspect, logout, pages, register, revoke, token,
+    introspect, logout, pages, register, revoke, token, verify,
 };
 
 pub(crate) const HOME: &str = "/";
@@ -28,11 +28,13 @@ pub(crate) const LOGOUT: &str = "/logout";
 pub(crate) const ASSETS: &str = "/assets/{name}";
 pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+const VERIFY: &str = "/verify";
 const HEALTH_LIVE: &str = "/health/live";
 const HEALTH_READY: &str = "/health/ready";
 
 /// Paths that machines reach by an address or an internal name: they answer under any `Host`.
-const ANY_HOST: [&str; 5] = [HEALTH_LIVE, HEALTH_READY, JWKS, ENDED, INTROSPECT];
+const ANY_HOST: [&str; 6] = [HEALTH_LIVE, HEALTH_READY, JWKS, ENDED, INTROSPECT, VERIFY];
 
 /// The consent page of this flow.
 pub(crate) fn consent_of(flow: &FlowId) -> String {
@@ -49,6 +51,11 @@ pub(crate) fn registration_of(client_id: &str) -> String {
     REGISTRATION.replace("{client_id}", client_id)
 }
 
+/// Where the metadata of a service stands (RFC 9728 §3.1).
+pub(crate) fn protected_resource_of(path: &str) -> String {
+    format!("{PROTECTED_RESOURCE}{path}")
+}
+
 /// Mounts all of it, with its middleware and an answer for every other path. Mount it last: it takes what is left.
 pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     let site = Site::new(&app.config.issuer, &app.config.trusted_proxies).any_host(&ANY_HOST).error_page(front_page::error_page);
@@ -63,6 +70,8 @@ pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 
                 .service(discovered("/.well-known/oauth-authorization-server/{resource:.+}"))
                 .service(discovered(OPENID_CONFIGURATION))
                 .service(discovered("/.well-known/openid-configuration/{resource:.+}"))
+                // RFC 9728 §3.1, for the services that do not publish it themselves
+                .service(Endpoint::at("/.well-known/oauth-protected-resource/{resource:.+}").open().get(discovery::protected_resource::get))
                 // RFC 7517 §5
                 .service(Endpoint::at(JWKS).open().get(discovery::jwks::get))
                 // RFC 7591 §3, RFC 7592 §2
@@ -86,6 +95,8 @@ pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 
                 .service(Endpoint::at(INTROSPECT).refusals("introspection.refused").post(introspect::post))
                 .service(Endpoint::at(REVOKE).open().refusals("revocation.refused").post(revoke::post))
                 .service(Endpoint::at(ENDED).quiet().refusals("ended.refused").get(ended::get))
+                // Traefik forward-auth, by the rules of RFC 6750 and RFC 9728 §5.1
+                .service(Endpoint::at(VERIFY).quiet().refusals("access.refused").get(verify::get))
                 .service(Endpoint::at(LOGOUT).page().refusals("logout.refused").get(logout::get).post(logout::post))
                 .service(Endpoint::at(HOME).page().get(front_page::get))
                 .service(Endpoint::at(ASSETS).quiet().get(pages::assets::get))

@@ -4,6 +4,7 @@
 //! the clause lines into `docs/conformance.md`.
 
 mod ended_feed;
+mod forward_auth;
 mod front_channel;
 mod leakage;
 mod limits;

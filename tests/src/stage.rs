@@ -41,6 +41,7 @@ pub const CALLBACK: &str = "http://127.0.0.1:33418/callback";
 pub struct StageBuilder {
     issuer: String,
     settings: Vec<(String, String)>,
+    tables: String,
     workers: usize,
 }
 
@@ -48,7 +49,7 @@ impl Default for StageBuilder {
     fn default() -> Self {
         let cheap_passwords = [("accounts.memory_kib", "8"), ("accounts.passes", "1")];
         let settings = cheap_passwords.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { issuer: ISSUER.into(), settings, workers: 1 }
+        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1 }
     }
 }
 
@@ -57,6 +58,13 @@ impl StageBuilder {
     #[must_use]
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.into(), value.into()));
+        self
+    }
+
+    /// A repeated table as in a configuration file: `[[service]]` and its lines.
+    #[must_use]
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables += &format!("{text}\n");
         self
     }
 
@@ -135,6 +143,7 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
     for Resource { id, path, secret, .. } in resources {
         writeln!(text, "[[resource_server]]\nid = {id:?}\npath = {path:?}\nsecret = {secret:?}").expect("writing to memory");
     }
+    text += &builder.tables;
     let file = folder.path().join("stage.toml");
     std::fs::write(&file, text).expect("a file in our own folder");
     let layers = Layers::gather(Some(&file), std::iter::empty(), []).expect("the stage writes TOML");
@@ -205,8 +214,14 @@ impl Stage {
 
     /// Stops the server and starts it again over the same files, at the same address.
     pub async fn restarts(&mut self) {
+        self.restarts_after(|_| ()).await;
+    }
+
+    /// The same, with something done to the data folder while nobody uses it.
+    pub async fn restarts_after(&mut self, act: impl FnOnce(&std::path::Path)) {
         self.handle.stop(true).await;
         self.app.close().await;
+        act(self.folder.path());
         let listener = TcpListener::bind(self.address()).expect("the port we just left");
         self.app = App::open(self.config.clone(), self.clock.clone()).await.expect("what was written can be read");
         self.handle = serve(&self.app, listener);

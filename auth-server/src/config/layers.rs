@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml::{Table, Value};
 
-use super::{Problem, Problems};
+use super::{Problem, Problems, services};
 
 /// The embedded defaults; also the list of every key there is.
 pub(super) const DEFAULTS: &str = include_str!("../../default.toml");
@@ -13,8 +13,11 @@ pub(super) const ENVIRONMENT_PREFIX: &str = "AUTH__";
 /// A configuration file is written by hand; one larger than this is the wrong file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Tables that may be repeated, with the keys that they know.
-pub(super) const REPEATED: [(&str, &[&str]); 2] =
-    [("resource", &["path", "name", "scopes", "default_scope"]), ("resource_server", &["id", "path", "secret", "secret_file"])];
+pub(super) const REPEATED: [(&str, &[&str]); 3] = [
+    ("resource", &["path", "name", "scopes", "default_scope"]),
+    ("resource_server", &["id", "path", "secret", "secret_file"]),
+    (services::TABLE, &services::KEYS),
+];
 /// Tables that may be repeated and of which there is none by default. The one that stands in `default.toml` is not a row: it holds the
 /// keys that a row may have, each with the default that lies beneath every row.
 pub(super) const TEMPLATED: [&str; 1] = ["upstream"];

@@ -8,6 +8,7 @@ mod duration;
 mod layers;
 mod manual;
 mod resolve;
+mod services;
 mod show;
 mod upstream;
 
@@ -17,6 +18,7 @@ pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
 use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 pub use resolve::resolve;
+pub use services::{Service, ServiceName, ServiceUrl, read_service_file, service_files, services_folder};
 pub use show::show;
 pub use upstream::{UpstreamConfig, UpstreamKind, UpstreamLife, UpstreamSecret};
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The protected resources; never empty, the first is the default.
     pub resources: Vec<Resource>,
+    /// The resources that `/verify` guards; each stands among `resources` too.
+    pub services: Vec<Service>,
     /// Who may introspect and follow endings.
     pub resource_servers: Vec<ResourceServer>,
     /// Where people sign in, in the operator's order; none is accounts kept here alone.

@@ -28,7 +28,8 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
     let listen: SocketAddr = reader.parsed("server.listen", "an address and port, as in 127.0.0.1:8080", ([127, 0, 0, 1], 8080).into());
     let issuer = reader.issuer(listen);
     let data_dir = PathBuf::from(reader.text("server.data_dir"));
-    let resources = reader.resources(issuer.as_ref());
+    let mut resources = reader.resources(issuer.as_ref());
+    let services = reader.services(&data_dir, issuer.as_ref(), &mut resources);
     let resource_servers = reader.resource_servers(&resources);
     let upstreams = reader.upstreams();
     let config = Config {
@@ -53,6 +54,7 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
         pages: PagesConfig { default_language: reader.text("pages.default_language"), product_name: reader.text("pages.product_name") },
         log: LogConfig { json: reader.one_of("log.format", &["human", "json"]) == 1, levels: reader.text("log.levels") },
         resources,
+        services,
         resource_servers,
         upstreams,
         data_dir,
@@ -64,15 +66,15 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
 }
 
 /// Reads values and notes what is wrong with them.
-struct Reader(Layers);
+pub(super) struct Reader(Layers);
 
 impl Reader {
-    fn wrong(&mut self, key: &str, problem: impl Into<String>) {
+    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
         let source_name = self.0.sources.get(key).cloned().unwrap_or_default();
         self.0.problems.push(Problem { key: key.to_owned(), source_name, problem: problem.into() });
     }
 
-    fn text(&mut self, key: &str) -> String {
+    pub(super) fn text(&mut self, key: &str) -> String {
         match self.0.values.get(key) {
             Some(Value::String(text)) => text.clone(),
             _ => {
@@ -220,7 +222,7 @@ impl Reader {
     }
 
     /// The rows of a repeated table, with unknown keys noted.
-    fn rows(&mut self, name: &'static str) -> Vec<Table> {
+    pub(super) fn rows(&mut self, name: &'static str) -> Vec<Table> {
         let template = self.0.templates.get(name).cloned().unwrap_or_default();
         let known: Vec<String> = match REPEATED.iter().find(|(repeated, _)| *repeated == name) {
             Some((_, keys)) => keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -311,12 +313,12 @@ impl Reader {
     }
 }
 
-fn field<'a>(row: &'a Table, key: &str) -> &'a str {
+pub(super) fn field<'a>(row: &'a Table, key: &str) -> &'a str {
     row.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `Err(None)`: the issuer is wrong already, so nothing can be said about its resources.
-fn resource(row: &Table, issuer: Option<&IssuerUrl>) -> Result<Resource, Option<String>> {
+pub(super) fn resource(row: &Table, issuer: Option<&IssuerUrl>) -> Result<Resource, Option<String>> {
     let path = field(row, "path");
     if !path.starts_with('/') || path.len() < 2 || path.ends_with('/') || path.contains(['?', '#', '%', '"', '\\', ' ']) {
         return Err(Some(format!("the path `{path}` must begin with a slash, go on, and not end with one, as in /mcp")));

@@ -7,6 +7,9 @@
 pub(crate) mod authorization_server;
 pub(crate) mod jwks;
 pub(crate) mod openid;
+pub(crate) mod protected_resource;
+
+use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -26,6 +29,8 @@ pub(crate) struct Documents {
     openid: Bytes,
     /// Paths of the resources, without the first slash: what may stand behind a well-known path.
     resources: Vec<String>,
+    /// What the services would publish themselves if they knew how, by their path without the first slash.
+    protected_resources: HashMap<Box<str>, Bytes>,
 }
 
 impl Documents {
@@ -37,6 +42,7 @@ impl Documents {
             authorization_server: written(&metadata),
             openid: written(&openid),
             resources: config.resources.iter().map(|resource| resource.path.trim_start_matches('/').to_owned()).collect(),
+            protected_resources: protected_resource::documents(config),
         }
     }
 

@@ -19,6 +19,8 @@ use bytes::Bytes;
 use oauth_types::{Error, TokenFault};
 use serde::Serialize;
 
+use super::trace;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -179,6 +181,11 @@ fn plain_page(error: &Error, reference: &str) -> String {
          <p>{}</p><p>Reference: {reference}</p></body></html>",
         error.description()
     )
+}
+
+/// A refusal in JSON, drawn and logged, for an endpoint that adds a header of its own to it.
+pub(crate) fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
+    trace::draw(request, Refused::new(error, Channel::Json))
 }
 
 /// JSON that nobody may keep: everything here is either secret or true for a moment only.

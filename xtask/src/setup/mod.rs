@@ -4,6 +4,7 @@ mod apt;
 mod keycloak;
 mod node;
 mod python;
+mod traefik;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
 pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
+pub(crate) use traefik::traefik;
 
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
@@ -29,6 +31,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    traefik()?;
     keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())

@@ -4,6 +4,7 @@ mod faults;
 mod hot;
 mod rare;
 mod schema;
+mod upstream;
 
 use std::sync::Arc;
 

@@ -68,6 +68,11 @@ faults! {
         OriginNotAllowed => "origin_not_allowed", "the Origin header names a site that may not call here";
         NotFound => "not_found", "there is nothing at this path";
         MethodNotAllowed => "method_not_allowed", "this path does not answer this method";
+        NotTheProxy => "not_the_proxy", "only an address in server.trusted_proxies may ask about a request in its hands";
+        ForwardedMalformed => "forwarded_malformed", "the proxy must say X-Forwarded-Method, -Proto, -Host and -Uri, each once";
+        SchemeNotOurs => "scheme_not_ours", "the request reached the proxy by another scheme than that of server.public_url";
+        PathAmbiguous => "path_ambiguous", "the path has encoded separators, dot segments or another form that two readers read in two ways";
+        ServiceUnknown => "service_unknown", "no service of this name is registered here";
     }
 }
 
@@ -79,8 +84,8 @@ impl RequestFault {
             Self::SlowBody => 408,
             Self::HeadersTooMany => 431,
             Self::FlowForAnotherBrowser | Self::CsrfMismatch | Self::CrossSite | Self::OriginNotAllowed => 403,
-            Self::HostNotOurs => 421,
-            Self::NotFound => 404,
+            Self::HostNotOurs | Self::SchemeNotOurs => 421,
+            Self::NotFound | Self::NotTheProxy | Self::ServiceUnknown => 404,
             Self::MethodNotAllowed => 405,
             Self::TooManyFlows => 429,
             _ => 400,
@@ -93,6 +98,8 @@ impl RequestFault {
             Self::FlowForAnotherBrowser | Self::CsrfMismatch | Self::CrossSite => {
                 "the form was not sent from the page that this server showed"
             }
+            // Who may not ask does not learn that there is something to be asked.
+            Self::NotTheProxy | Self::ServiceUnknown => Self::NotFound.explanation(),
             other => other.explanation(),
         }
     }
