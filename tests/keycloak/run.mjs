@@ -12,7 +12,7 @@ import { devPerson, Realm } from './lib/keycloak.mjs';
 import { enter, newClient, walk } from './lib/visit.mjs';
 
 const { PORTICO_ORIGIN: portico, PORTICO_LOG: log, PORTICO_BINARY: binary, KEYCLOAK_ORIGIN: keycloak } = process.env;
-const { KEYCLOAK_REALM, KEYCLOAK_BRIEF_REALM, KEYCLOAK_BRIEF_IDLE_SECS } = process.env;
+const { KEYCLOAK_REALM, KEYCLOAK_BRIEF_IDLE_SECS } = process.env;
 const EVERYTHING = ['mcp:infer', 'mcp:read', 'mcp:write'];
 // As often as the suite's settings let Portico ask again, and a little more.
 const PAST_THE_RECHECK_MS = 11_000;
@@ -23,7 +23,8 @@ const NOTICE_MS = 1000;
 const OUTAGE_ANSWER_MS = 16_000;
 
 const realm = new Realm(KEYCLOAK_REALM);
-const brief = new Realm(KEYCLOAK_BRIEF_REALM);
+// Two realms whose sessions idle out soon: Portico follows the sessions of one and outlives those of the other.
+const [following, outliving] = [new Realm('brief-follow'), new Realm('brief-outlive')];
 const wanted = process.argv.slice(2);
 const browser = await openChromium();
 let failed = 0;
@@ -273,19 +274,19 @@ await rule('new signing keys at Keycloak are found without anybody\'s help', asy
 });
 
 await rule('past Keycloak\'s idle time `follow` ends and `outlive` goes on', async (visit) => {
-  const [follower, survivor] = [await brief.person(['/mcp/writers']), await brief.person(['/mcp/writers'])];
+  const [follower, survivor] = [await following.person(['/mcp/writers']), await outliving.person(['/mcp/writers'])];
   const follows = await visit(follower, { idp: 'brief-follow' });
   const outlives = await visit(survivor, { idp: 'brief-outlive' });
   await pause(PAST_THE_IDLE_MS);
   refused(await follows.refresh(), 400, 'invalid_grant');
   stands(await outlives.refresh());
-  await brief.enable(survivor, false);
+  await outliving.enable(survivor, false);
   await pause(PAST_THE_RECHECK_MS);
   refused(await outlives.refresh(), 400, 'invalid_grant');
 });
 
 await rule('a session that is used within Keycloak\'s idle time goes on with `follow` too', async (visit) => {
-  const follows = await visit(await brief.person(['/mcp/writers']), { idp: 'brief-follow' });
+  const follows = await visit(await following.person(['/mcp/writers']), { idp: 'brief-follow' });
   for (let round = 0; round < 3; round += 1) {
     await pause(PAST_THE_RECHECK_MS);
     stands(await follows.refresh());

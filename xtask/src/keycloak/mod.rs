@@ -20,7 +20,7 @@ use crate::server::{House, stopped};
 use crate::setup::Parts;
 use crate::{Result, e2e};
 use admin::Admin;
-use server::{BRIEF_REALM, Keycloak, REALM};
+use server::{BRIEF_REALMS, Keycloak, REALM};
 
 /// A realm that knows nothing of Portico until `portico doctor` has been there; `tests/keycloak` makes it.
 const BARE_REALM: &str = "bare";
@@ -40,7 +40,7 @@ pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
     let mut keycloak = Keycloak::start()?;
     let mut tally = Tally::default();
     let mut house = House::build("keycloak", binary, &[])?;
-    for realm in [REALM, BRIEF_REALM] {
+    for realm in [REALM].iter().chain(&BRIEF_REALMS) {
         point_to(&keycloak, realm, &house.origin())?;
     }
     if chosen.is_empty() || chosen.iter().any(|word| word == DOCTOR) {
@@ -80,26 +80,26 @@ fn two_flags(keycloak: &Keycloak, binary: &Path, parts: &Parts) -> Result<Tally>
 
 /// The port of Portico is another one in every run; the known state has the one of the realm file.
 fn point_to(keycloak: &Keycloak, realm: &str, origin: &str) -> Result<()> {
-    let ids = upstreams_of(realm);
-    let callbacks: Vec<String> = ids.iter().map(|id| format!("{origin}/callback/{id}")).collect();
+    let id = upstream_of(realm);
     let change = json!({
-        "redirectUris": callbacks,
+        "redirectUris": [format!("{origin}/callback/{id}")],
         "attributes": {
-            "backchannel.logout.url": format!("{origin}/backchannel-logout/{}", ids[0]),
+            "backchannel.logout.url": format!("{origin}/backchannel-logout/{id}"),
             "post.logout.redirect.uris": format!("{origin}/logout"),
         },
     });
     Admin::of(keycloak, realm).change_client("portico", &change)
 }
 
-/// How Portico calls the realm: one realm may be two providers that differ in how long a sign-in lives.
-fn upstreams_of(realm: &str) -> &'static [&'static str] {
-    if realm == BRIEF_REALM { &["brief-follow", "brief-outlive"] } else { &["keycloak"] }
+/// How Portico calls the realm.
+fn upstream_of(realm: &str) -> &str {
+    if realm == REALM { "keycloak" } else { realm }
 }
 
 /// As an operator would write it: three roles, three doors; asked again as often as the settings allow.
 fn settings(keycloak: &Keycloak) -> String {
-    let upstream = |id: &str, realm: &str, session: &str| {
+    let upstream = |realm: &str, session: &str| {
+        let id = upstream_of(realm);
         format!(
             "[[upstream]]\nid = \"{id}\"\nkind = \"keycloak\"\nname = \"Sign in at {id}\"\nissuer = \"{}\"\nclient_id = \"portico\"\n\
              client_secret = \"{CLIENT_SECRET}\"\nsession = \"{session}\"\nrecheck = \"10s\"\n\n",
@@ -109,10 +109,10 @@ fn settings(keycloak: &Keycloak) -> String {
     let rule = |who: &str, scopes: &[&str]| format!("[[rule]]\n{who}\nenter = true\nscopes = {scopes:?}\n\n");
     [
         "[people]\ndefault = \"deny\"\n\n".to_owned(),
-        upstream("keycloak", REALM, "outlive"),
-        upstream("brief-follow", BRIEF_REALM, "follow"),
-        upstream("brief-outlive", BRIEF_REALM, "outlive"),
-        upstream("bare", BARE_REALM, "follow"),
+        upstream(REALM, "outlive"),
+        upstream("brief-follow", "follow"),
+        upstream("brief-outlive", "outlive"),
+        upstream(BARE_REALM, "follow"),
         rule("role = \"mcp-admin\"", &["mcp:read", "mcp:write", "mcp:infer"]),
         rule("role = \"mcp-writer\"", &["mcp:read", "mcp:write"]),
         rule("role = \"mcp-reader\"", &["mcp:read"]),
