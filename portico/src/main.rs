@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod environment;
+mod keycloak;
 mod keys;
 mod migrate;
 mod screen;
