@@ -4,10 +4,14 @@
 
 mod completions;
 mod config;
+mod dev_ca;
 mod environment;
+mod files;
+mod health;
 mod keys;
 mod migrate;
 mod screen;
+mod service;
 mod up;
 mod users;
 mod welcome;
@@ -49,6 +53,13 @@ enum Command {
     Config(config::Command),
     /// Bring the database to the schema of this version.
     Migrate(environment::Place),
+    /// Services behind this origin that cannot check tokens themselves: add, list, remove.
+    #[command(subcommand)]
+    Service(service::Command),
+    /// A certificate authority for this machine alone, and a certificate for the names it may vouch for.
+    DevCa(dev_ca::Arguments),
+    /// Ask a probe; the exit code is the answer.
+    Health(health::Arguments),
     /// Print completions for a shell.
     Completions(completions::Arguments),
 }
@@ -78,6 +89,9 @@ async fn run(line: CommandLine) -> Result<(), String> {
         Some(Command::Keys(command)) => keys::run(command).await,
         Some(Command::Config(command)) => config::run(command),
         Some(Command::Migrate(place)) => migrate::run(place).await,
+        Some(Command::Service(command)) => service::run(command),
+        Some(Command::DevCa(arguments)) => dev_ca::run(&arguments),
+        Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Completions(arguments)) => {
             completions::print(&arguments, &mut <CommandLine as clap::CommandFactory>::command());
             Ok(())
