@@ -146,40 +146,6 @@ impl Github {
         Ok(facts.bounded()?)
     }
 
-    async fn arrive_checked(&self, answer: Callback, memory: &Memory, redirect_uri: &str) -> Result<Arrival, UpstreamError> {
-        if memory.idp != self.settings.id || !secret::same(answer.state.as_bytes(), memory.state.as_bytes()) {
-            return Err(UpstreamFault::StateUnknown.into());
-        }
-        if !answer.is_well_formed() {
-            return Err(UpstreamFault::CallbackMalformed.into());
-        }
-        // RFC 9207: GitHub promises no `iss`. One that is there names the site, or its authorization server by RFC 8414.
-        let names = [self.site().to_owned(), format!("{}/login/oauth", self.site())];
-        if answer.iss.as_ref().is_some_and(|iss| !names.contains(iss)) {
-            return Err(UpstreamFault::CallbackIssuerMismatch.into());
-        }
-        if let Some(error) = &answer.error {
-            return Err(if error == "access_denied" { UpstreamError::Refused } else { UpstreamFault::RequestRefused.into() });
-        }
-        // GitHub never says when somebody signed in, so nothing it could say would be fresh enough.
-        if memory.max_age.is_some() {
-            return Err(UpstreamFault::AuthTimeMissing.into());
-        }
-        let code = answer.code.ok_or(UpstreamFault::CallbackMalformed)?;
-        let fields = [("code", code.as_str()), ("redirect_uri", redirect_uri), ("code_verifier", memory.verifier.as_str())];
-        let tokens = self.redeem(&fields).await?;
-        let access_token = given(&tokens)?;
-        let user: User = self.user(access_token).await?.json()?;
-        if user.suspended_at.is_some() {
-            return Err(UpstreamError::Refused);
-        }
-        let subject = user.id.to_string();
-        let facts = within(self.facts(user, access_token)).await?;
-        let (idp, issuer) = (self.settings.id.clone(), self.settings.issuer.clone());
-        let identity = Identity { idp, issuer, subject, sid: None, auth_time: None, facts };
-        Ok(Arrival { identity, token: Some(kept(&tokens, access_token)) })
-    }
-
     /// With a token in the hand: is it still the same person's?
     async fn standing(&self, subject: &str, token: &str) -> Result<Standing, UpstreamError> {
         #[derive(Deserialize)]
@@ -237,7 +203,37 @@ impl UpstreamIdp for Github {
     }
 
     async fn arrive(&self, answer: Callback, memory: &Memory, redirect_uri: &str) -> Result<Arrival, UpstreamError> {
-        self.arrive_checked(answer, memory, redirect_uri).await.inspect_err(|error| tell(&self.settings, "sign-in", error))
+        if memory.idp != self.settings.id || !secret::same(answer.state.as_bytes(), memory.state.as_bytes()) {
+            return Err(UpstreamFault::StateUnknown.into());
+        }
+        if !answer.is_well_formed() {
+            return Err(UpstreamFault::CallbackMalformed.into());
+        }
+        // RFC 9207: GitHub promises no `iss`. One that is there names the site, or its authorization server by RFC 8414.
+        let names = [self.site().to_owned(), format!("{}/login/oauth", self.site())];
+        if answer.iss.as_ref().is_some_and(|iss| !names.contains(iss)) {
+            return Err(UpstreamFault::CallbackIssuerMismatch.into());
+        }
+        if let Some(error) = &answer.error {
+            return Err(if error == "access_denied" { UpstreamError::Refused } else { UpstreamFault::RequestRefused.into() });
+        }
+        // GitHub never says when somebody signed in, so nothing it could say would be fresh enough.
+        if memory.max_age.is_some() {
+            return Err(UpstreamFault::AuthTimeMissing.into());
+        }
+        let code = answer.code.ok_or(UpstreamFault::CallbackMalformed)?;
+        let fields = [("code", code.as_str()), ("redirect_uri", redirect_uri), ("code_verifier", memory.verifier.as_str())];
+        let tokens = self.redeem(&fields).await?;
+        let access_token = given(&tokens)?;
+        let user: User = self.user(access_token).await?.json()?;
+        if user.suspended_at.is_some() {
+            return Err(UpstreamError::Refused);
+        }
+        let subject = user.id.to_string();
+        let facts = within(self.facts(user, access_token)).await?;
+        let (idp, issuer) = (self.settings.id.clone(), self.settings.issuer.clone());
+        let identity = Identity { idp, issuer, subject, sid: None, auth_time: None, facts };
+        Ok(Arrival { identity, token: Some(kept(&tokens, access_token)) })
     }
 
     async fn still_stands(&self, subject: &str, token: &UpstreamToken) -> Recheck {

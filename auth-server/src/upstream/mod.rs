@@ -108,11 +108,6 @@ impl Upstreams {
         self.0.iter()
     }
 
-    /// The one of this issuer.
-    pub(crate) fn of_issuer(&self, issuer: &str) -> Option<&Arc<dyn UpstreamIdp>> {
-        self.all().find(|provider| provider.settings().issuer == issuer)
-    }
-
     /// None at all?
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
