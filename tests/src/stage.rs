@@ -44,7 +44,6 @@ pub struct StageBuilder {
     settings: Vec<(String, String)>,
     tables: String,
     workers: usize,
-    upstreams: Vec<String>,
     clock: Option<Arc<FixedClock>>,
 }
 
@@ -52,7 +51,7 @@ impl Default for StageBuilder {
     fn default() -> Self {
         let cheap_passwords = [("accounts.memory_kib", "8"), ("accounts.passes", "1")];
         let settings = cheap_passwords.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1, upstreams: Vec::new(), clock: None }
+        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1, clock: None }
     }
 }
 
@@ -98,8 +97,7 @@ impl StageBuilder {
     pub fn with_upstream(mut self, idp: &Idp, table: String) -> Self {
         let clock = self.clock.get_or_insert_with(|| Arc::new(FixedClock::at(BEGINNING))).clone();
         idp.lives_by(move || clock.now().0);
-        self.upstreams.push(table);
-        self
+        self.table(&table)
     }
 
     /// Starts the server.
@@ -116,7 +114,7 @@ impl StageBuilder {
         let app = App::open(config.clone(), clock.clone()).await.expect("an empty folder is enough to start");
         app.add_account(ALICE, PASSWORD).await.expect("a first account");
         secrets.learn("password", PASSWORD);
-        if !self.upstreams.is_empty() {
+        if self.clock.is_some() {
             secrets.learn("upstream client secret", CLIENT_SECRET);
         }
         resources.iter().for_each(|resource| secrets.learn("resource server secret", &resource.secret));
@@ -167,7 +165,6 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
         writeln!(text, "[[resource_server]]\nid = {id:?}\npath = {path:?}\nsecret = {secret:?}").expect("writing to memory");
     }
     text += &builder.tables;
-    builder.upstreams.iter().for_each(|table| text += table);
     let file = folder.path().join("stage.toml");
     std::fs::write(&file, text).expect("a file in our own folder");
     let layers = Layers::gather(Some(&file), std::iter::empty(), []).expect("the stage writes TOML");

@@ -115,32 +115,39 @@ impl UpstreamConfig {
 pub(super) fn upstream(row: &Table) -> Result<UpstreamConfig, Vec<String>> {
     let mut row = Row { table: row, problems: Vec::new(), id: String::new() };
     row.id = row.text("id");
-    let id = IdpId::parse(&row.id).ok().filter(|id| id.as_str() != IdpId::LOCAL);
+    let id = IdpId::parse(&row.id).ok().filter(|id| !id.is_local());
     if id.is_none() {
         row.wrong("id", "must be 1 to 32 of a-z, 0-9 and -, and not `local`");
     }
     let kind = [UpstreamKind::Keycloak, UpstreamKind::Oidc, UpstreamKind::Github][row.one_of("kind", &["keycloak", "oidc", "github"])];
     let session = [UpstreamLife::Outlive, UpstreamLife::Follow][row.one_of("session", &["outlive", "follow"])];
-    let read = (row.issuer(kind), row.backchannel_origin(), row.scopes(kind), row.secret());
-    let config = id.zip(read.0).map(|(id, issuer)| UpstreamConfig {
-        name: row.name(&id),
-        id,
-        kind,
-        issuer,
-        client_id: row.client_id(),
-        client_secret: read.3,
-        scopes: read.2,
-        backchannel_origin: read.1,
-        endpoint_origins: row.list("endpoint_origins", "an https origin without a path", |text| is_origin(text, false)),
-        trusted_audiences: row.list("trusted_audiences", "a client id", |text| !text.is_empty() && text.len() <= CREDENTIAL_CHARACTERS_MAX),
-        algorithms: row.algorithms(),
-        session,
-        recheck: row.duration("recheck", Ttl(10), Ttl::hours(24)),
-        grace: row.duration("grace", Ttl(0), Ttl::days(7)),
-        max_age: row.duration("max_age", Ttl::minutes(5), Ttl::days(90)),
-    });
-    match config {
-        Some(config) if row.problems.is_empty() => Ok(config),
+    // Everything is read before anything is judged, so that all problems are told.
+    let (issuer, name, client_id, client_secret) = (row.issuer(kind), row.name(), row.client_id(), row.secret());
+    let (scopes, backchannel_origin, algorithms) = (row.scopes(kind), row.backchannel_origin(), row.algorithms());
+    let endpoint_origins = row.list("endpoint_origins", "an https origin without a path", |text| is_origin(text, false));
+    let is_name = |text: &str| (1..=CREDENTIAL_CHARACTERS_MAX).contains(&text.len());
+    let trusted_audiences = row.list("trusted_audiences", "a client id", is_name);
+    let recheck = row.duration("recheck", Ttl(10), Ttl::hours(24));
+    let grace = row.duration("grace", Ttl(0), Ttl::days(7));
+    let max_age = row.duration("max_age", Ttl::minutes(5), Ttl::days(90));
+    match (id, issuer) {
+        (Some(id), Some(issuer)) if row.problems.is_empty() => Ok(UpstreamConfig {
+            name: if name.is_empty() { id.as_str().to_owned() } else { name },
+            id,
+            kind,
+            issuer,
+            client_id,
+            client_secret,
+            scopes,
+            backchannel_origin,
+            endpoint_origins,
+            trusted_audiences,
+            algorithms,
+            session,
+            recheck,
+            grace,
+            max_age,
+        }),
         _ => Err(row.problems),
     }
 }
@@ -201,12 +208,12 @@ impl Row<'_> {
         good
     }
 
-    fn name(&mut self, id: &IdpId) -> String {
+    fn name(&mut self) -> String {
         let name = self.text("name");
         if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
             self.wrong("name", &format!("must be at most {NAME_CHARACTERS_MAX} printable characters"));
         }
-        if name.is_empty() { id.as_str().to_owned() } else { name }
+        name
     }
 
     /// OpenID Connect Discovery §2: the issuer is an https URL without query and fragment. http is for loopback only: ID tokens of an

@@ -23,6 +23,13 @@ mod logout_token;
 mod oidc;
 mod provider;
 
+#[cfg(test)]
+#[path = "../../../tests/src/idp/mod.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the provider of the stage; each suite uses its own part of it")]
+mod idp;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

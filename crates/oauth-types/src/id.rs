@@ -77,6 +77,16 @@ impl IdpId {
         }
     }
 
+    /// Accounts kept here.
+    pub fn local() -> Self {
+        Self(Self::LOCAL.into())
+    }
+
+    /// No provider at all, but the accounts kept here?
+    pub fn is_local(&self) -> bool {
+        *self.0 == *Self::LOCAL
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
