@@ -203,7 +203,7 @@ async fn only_a_refusal_of_the_person_is_one() {
         Fault::Says(400, r#"{"error":"invalid_request"}"#.into()),
         Fault::Says(400, "<html>".into()),
         Fault::Says(401, r#"{"error":"unauthorized_client"}"#.into()),
-        Fault::Says(403, r#"{"error":"invalid_grant"}"#.into()),
+        Fault::Says(503, r#"{"error":"invalid_grant"}"#.into()),
         Fault::Says(200, "{}".into()),
         Fault::Huge(1 << 20),
         Fault::Truncated,
@@ -213,7 +213,12 @@ async fn only_a_refusal_of_the_person_is_one() {
         let told = format!("{fault:?}");
         alice.idp().breaks("token", fault);
         let answer = alice.app.refresh(&alice.tokens.refresh).await;
-        assert_eq!((answer.status, answer.member("error").as_str()), (503, "temporarily_unavailable"), "{told:.40}: {}", expect::told(&answer));
+        assert_eq!(
+            (answer.status, answer.member("error").as_str()),
+            (503, "temporarily_unavailable"),
+            "{told:.40}: {}",
+            expect::told(&answer)
+        );
         expect::logged(&answer, "unavailable");
     }
     alice.idp().has_secret("another secret, of the same length!");
@@ -384,11 +389,8 @@ async fn an_account_here_asks_no_provider() {
     let idp = Idp::rise(|| 0).await;
     let stage = Stage::with("accounts.sign_in", "\"on\"").with_idp(&idp, "").rise().await;
     let app = stage.public_app().await;
-    let mut journey = app.journey();
-    let (page, path) = journey.until_page().await;
-    let answer = journey.browser().says_yes(&page, &path).await;
-    let answer = journey.browser().agrees_until_the_end(answer, path).await;
-    let tokens = Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
+    let code = app.journey().with("idp_hint", "local").until_code().await;
+    let tokens = Tokens::of(&app.redeem(&code).await);
     idp.stops().await;
     stage.advance(Ttl::hours(1));
     Tokens::of(&app.refresh(&tokens.refresh).await);
