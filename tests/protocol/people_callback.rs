@@ -278,7 +278,7 @@ async fn a_person_may_sign_out_at_the_company_too() {
     assert!(!again.text().contains("Company sign-in"), "a state is good once");
 }
 
-/// The nearest no: signing out here alone leaves for nowhere.
+/// OpenID Connect RP-Initiated Logout 1.0 §2, the nearest no: signing out here alone leaves for nowhere.
 #[actix_web::test]
 async fn signing_out_here_alone_stays_here() {
     let company = Company::rise().await;

@@ -104,7 +104,7 @@ async fn a_silent_sign_in_is_confirmed_on_a_page_that_names_the_account() {
     Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
 }
 
-/// The nearest no of the one above: a provider that does not say when somebody signed in may have asked nobody.
+/// Portico decision 3, the nearest no: a provider that does not say when somebody signed in may have asked nobody.
 #[actix_web::test]
 async fn a_sign_in_without_a_time_is_confirmed_too_and_a_fresh_one_is_not() {
     let company = Company::rise().await;
@@ -161,7 +161,7 @@ async fn prompt_none_never_departs() {
     assert!(silent.asks().await.location().contains("code="), "known and approved: it may be silent");
 }
 
-/// Two tabs of one browser leave and come back in the other order; each ends at its own client answer.
+/// Checklist 50: two tabs of one browser leave and come back in the other order; each ends at its own client answer.
 #[actix_web::test]
 async fn two_tabs_may_be_away_at_once() {
     let company = Company::rise().await;
@@ -231,7 +231,7 @@ async fn a_person_is_issuer_and_subject_and_never_a_mail_address() {
     assert_ne!(subject("bob").await, alice);
 }
 
-/// Several ways to sign in are offered on one page; it is a list of links, so that it needs no script.
+/// Portico decision 107: several ways to sign in are offered on one page; it is a list of links, so that it needs no script.
 #[actix_web::test]
 async fn several_providers_are_a_choice_and_one_is_none() {
     let (first, second) = (Idp::rise(|| 0).await, Idp::rise(|| 0).await);
@@ -255,7 +255,7 @@ async fn several_providers_are_a_choice_and_one_is_none() {
     Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
 }
 
-/// With accounts beside providers the choice leads to name and password, and an account's answer counts.
+/// Portico decision 107: with accounts beside providers the choice leads to name and password, and an account's answer counts.
 #[actix_web::test]
 async fn an_account_kept_here_is_one_of_the_ways() {
     let idp = Idp::rise(|| 0).await;
@@ -273,7 +273,7 @@ async fn an_account_kept_here_is_one_of_the_ways() {
     assert!(idp.seen("auth").is_empty());
 }
 
-/// The nearest no: while a provider is configured, accounts kept here open nothing unless the operator says so.
+/// Portico decision 107, the nearest no: while a provider is configured, accounts kept here open nothing unless the operator says so.
 #[actix_web::test]
 async fn accounts_kept_here_are_off_beside_a_provider_unless_they_are_switched_on() {
     let company = Company::rise().await;
@@ -287,7 +287,7 @@ async fn accounts_kept_here_are_off_beside_a_provider_unless_they_are_switched_o
     assert!(local.header_or_empty("refresh").contains("idp=keycloak"), "the only way is taken");
 }
 
-/// `idp_hint` and a `login_hint` of a domain that belongs to one provider choose the way.
+/// OpenID Connect Core §3.1.2.1: `idp_hint` and a `login_hint` of a domain that belongs to one provider choose the way.
 #[actix_web::test]
 async fn a_hint_chooses_the_provider() {
     let (first, second) = (Idp::rise(|| 0).await, Idp::rise(|| 0).await);
