@@ -37,8 +37,9 @@ const LAYERS: [(Layer, &[&str]); 4] = [
 ];
 
 /// Outside crates and the only places that may name them; a trailing slash means the whole folder.
-const WALLS: [(&str, &[&str], &str); 9] = [
+const WALLS: [(&str, &[&str], &str); 10] = [
     ("sqlx", &["store/", "ephemeral/sql.rs"], "SQL is spoken in one place"),
+    ("rusqlite", &["store/sqlite.rs"], "only the writer talks to SQLite without a thread in between"),
     ("redis", &["ephemeral/redis.rs", "http/limits.rs"], "short-lived facts have one door"),
     ("openidconnect", &["upstream/"], "identity providers have one door"),
     ("josekit", &["keys/"], "JOSE documents are read where keys live"),

@@ -4,11 +4,16 @@
 
 mod completions;
 mod config;
+mod dev_ca;
 mod doctor;
 mod environment;
+mod files;
+mod health;
+mod keycloak;
 mod keys;
 mod migrate;
 mod screen;
+mod service;
 mod up;
 mod users;
 mod welcome;
@@ -53,6 +58,13 @@ enum Command {
     Doctor(doctor::Command),
     /// Bring the database to the schema of this version.
     Migrate(environment::Place),
+    /// Services behind this origin that cannot check tokens themselves: add, list, remove.
+    #[command(subcommand)]
+    Service(service::Command),
+    /// A certificate authority for this machine alone, and a certificate for the names it may vouch for.
+    DevCa(dev_ca::Arguments),
+    /// Ask a probe; the exit code is the answer.
+    Health(health::Arguments),
     /// Print completions for a shell.
     Completions(completions::Arguments),
 }
@@ -84,6 +96,9 @@ async fn run(line: CommandLine) -> Result<ExitCode, String> {
         Some(Command::Config(command)) => config::run(command)?,
         Some(Command::Doctor(command)) => return Ok(doctor::run(command).await?.exit_code()),
         Some(Command::Migrate(place)) => migrate::run(place).await?,
+        Some(Command::Service(command)) => service::run(command)?,
+        Some(Command::DevCa(arguments)) => dev_ca::run(&arguments)?,
+        Some(Command::Health(arguments)) => health::run(&arguments)?,
         Some(Command::Completions(arguments)) => completions::print(&arguments, &mut <CommandLine as clap::CommandFactory>::command()),
     }
     Ok(ExitCode::SUCCESS)

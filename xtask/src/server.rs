@@ -32,6 +32,7 @@ pub(crate) struct House {
     pub(crate) username: &'static str,
     pub(crate) password: String,
     extra: Vec<String>,
+    secrets: Vec<(&'static str, String)>,
     core: Option<usize>,
 }
 
@@ -55,16 +56,27 @@ impl House {
             username: "alice",
             password: random::secret(PASSWORD_BYTES)?,
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
+            secrets: Vec::new(),
             core: None,
         })
     }
 
     /// Settings in a file of their own, as an operator gives them.
     pub(crate) fn configure(&mut self, settings: &str) -> Result<()> {
-        let file = self.folder.path().join("portico.toml");
+        let file = self.settings();
         fs::write(&file, settings)?;
         self.extra.extend(["--config".to_owned(), file.display().to_string()]);
         Ok(())
+    }
+
+    /// Where [`Self::configure`] writes.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.folder.path().join("portico.toml")
+    }
+
+    /// A secret in the server's environment.
+    pub(crate) fn entrust(&mut self, name: &'static str, secret: &str) {
+        self.secrets.push((name, secret.to_owned()));
     }
 
     /// The server will run on this core alone.
@@ -74,6 +86,10 @@ impl House {
 
     pub(crate) fn data_folder(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -105,6 +121,7 @@ impl House {
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
+            .envs(self.secrets.iter().map(|(name, secret)| (name, secret)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -70,6 +70,11 @@ impl Layers {
         Ok(layers)
     }
 
+    /// The text of one setting; empty where it is none.
+    pub fn text(&self, key: &str) -> &str {
+        self.values.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn lay(&mut self, table: Table, source: &str, is_default: bool) {
         for (section, value) in table {
             match value {

@@ -24,6 +24,7 @@ mod salts;
 mod schema;
 pub mod seed;
 mod seen;
+mod sqlite;
 mod statements;
 mod subjects;
 mod tx;
@@ -122,10 +123,7 @@ impl Store {
     /// # Errors
     /// The database does not answer, or is newer than this program.
     pub async fn migrate(database: &Database) -> Result<(), StoreError> {
-        let mut conn = Conn::open(database, Durability::Full).await?;
-        let migrated = schema::migrate(&mut conn).await;
-        conn.close().await;
-        migrated
+        schema::migrate(database).await
     }
 
     /// Opens a database whose schema is this program's. Nothing in it is scanned: a large one opens as quickly as a small one.
@@ -145,7 +143,7 @@ impl Store {
         };
         let inner = Arc::new(Inner {
             readers: Pool::readers(&config.database)?,
-            writer: Queue::open(conn, around),
+            writer: Queue::open(conn, around)?,
             caches,
             ended,
             place: tokio::sync::Mutex::default(),

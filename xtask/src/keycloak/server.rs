@@ -22,8 +22,9 @@ use crate::{Result, cache, setup, workspace};
 pub(super) const ADMINISTRATOR: (&str, &str) = ("admin", "admin-dev-password");
 /// The realm of `keycloak/portico-realm.json`.
 pub(super) const REALM: &str = "portico";
-/// The same realm with sessions that idle out while somebody watches.
-pub(super) const BRIEF_REALM: &str = "portico-brief";
+/// The same realm twice more, with sessions that idle out while somebody watches: one issuer is one provider of Portico, and a provider
+/// either follows such a session or outlives it.
+pub(super) const BRIEF_REALMS: [&str; 2] = ["brief-follow", "brief-outlive"];
 /// Short enough to be waited for; long enough for a sign-in by hand of a script on a busy machine.
 pub(super) const BRIEF_IDLE_SECS: u64 = 20;
 /// The first start makes the schema and Keycloak's own build: 50 s were seen under load.
@@ -53,7 +54,7 @@ struct Place {
 }
 
 impl Keycloak {
-    /// A Keycloak with the development realm and its brief twin, answering.
+    /// A Keycloak with the development realm and its brief twins, answering.
     pub(crate) fn start() -> Result<Self> {
         let home = setup::keycloak()?;
         let known = known_state(&home)?;
@@ -127,7 +128,11 @@ impl Place {
         command
             .arg("start-dev")
             .args(["--http-host=127.0.0.1", &format!("--http-port={}", self.port), &format!("--hostname=http://127.0.0.1:{}", self.port)])
-            .args(["--health-enabled=true", "--http-management-host=127.0.0.1", &format!("--http-management-port={}", self.management_port)])
+            .args([
+                "--health-enabled=true",
+                "--http-management-host=127.0.0.1",
+                &format!("--http-management-port={}", self.management_port),
+            ])
             .args(more)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR.0)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMINISTRATOR.1)
@@ -173,12 +178,17 @@ fn end(mut child: Child) -> Result<()> {
 /// The folder with the database after the first start, made when Keycloak or the realm has changed.
 fn known_state(home: &Path) -> Result<PathBuf> {
     let realm = fs::read_to_string(workspace::root().join("keycloak/portico-realm.json"))?;
-    let brief = brief_twin(&realm)?;
-    cache::part("keycloak-realm", &[setup::KEYCLOAK_VERSION, &realm, &brief], |folder| {
+    let pins = [setup::KEYCLOAK_VERSION, &realm, &BRIEF_REALMS.join(" "), &BRIEF_IDLE_SECS.to_string()];
+    cache::part("keycloak-realm", &pins, |folder| {
         let imported = home.join("data/import");
+        if imported.exists() {
+            fs::remove_dir_all(&imported)?;
+        }
         fs::create_dir_all(&imported)?;
-        fs::write(imported.join("portico-realm.json"), &realm)?;
-        fs::write(imported.join("portico-brief-realm.json"), &brief)?;
+        fs::write(imported.join(format!("{REALM}-realm.json")), &realm)?;
+        for name in BRIEF_REALMS {
+            fs::write(imported.join(format!("{name}-realm.json")), brief_twin(&realm, name)?)?;
+        }
         say("… Keycloak's first start: its schema and our realm");
         let place = Place::fresh(home.to_path_buf(), folder, "keycloak-first-start")?;
         let mut child = place.spawn(&["--import-realm"])?;
@@ -189,10 +199,10 @@ fn known_state(home: &Path) -> Result<PathBuf> {
 }
 
 /// The development realm under another name, in which a session ends when it was not used for a moment.
-fn brief_twin(realm: &str) -> Result<String> {
-    let mut twin: Value = serde_json::from_str(&realm.replace("default-roles-portico", &format!("default-roles-{BRIEF_REALM}")))?;
+fn brief_twin(realm: &str, name: &str) -> Result<String> {
+    let mut twin: Value = serde_json::from_str(&realm.replace("default-roles-portico", &format!("default-roles-{name}")))?;
     let settings = twin.as_object_mut().ok_or("the realm file is not an object")?;
-    settings.insert("realm".to_owned(), BRIEF_REALM.into());
+    settings.insert("realm".to_owned(), name.into());
     settings.insert("ssoSessionIdleTimeout".to_owned(), BRIEF_IDLE_SECS.into());
     Ok(serde_json::to_string_pretty(&twin)?)
 }

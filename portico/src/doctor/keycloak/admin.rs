@@ -191,8 +191,10 @@ impl Admin {
 }
 
 fn secret_of(wanted: &Wanted) -> Result<Value, String> {
-    let secret =
-        wanted.secret.as_ref().ok_or("the client needs a secret: give it in PORTICO_KEYCLOAK_SECRET or with --client-secret-file")?;
+    let secret = wanted
+        .secret
+        .as_ref()
+        .ok_or("the client needs a secret: give it in PORTICO_KEYCLOAK_SECRET, or in client_secret_file of [[upstream]]")?;
     Ok(secret.reveal().into())
 }
 

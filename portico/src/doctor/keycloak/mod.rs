@@ -12,9 +12,10 @@ mod realm;
 mod report;
 mod wanted;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use admin::{Account, Admin, Outcome};
+use auth_server::config::{Config, UpstreamConfig, UpstreamKind, UpstreamLife};
 use finding::{Finding, Repair};
 use place::Place;
 use realm::Secret;
@@ -22,23 +23,16 @@ use serde_json::{Value, json};
 use wanted::Wanted;
 
 use super::Health;
-use crate::{environment, screen};
+use crate::{environment, keycloak, screen};
 
-/// The options of `portico doctor keycloak`.
+/// The options of `portico doctor keycloak`. Without --keycloak it looks at the realm of `[[upstream]]`.
 #[derive(clap::Args, Debug, Clone)]
 pub(crate) struct Arguments {
-    /// The realm, as its tokens name it: https://id.example.com/realms/company.
-    #[arg(long, value_name = "ISSUER", env = "PORTICO_KEYCLOAK")]
-    keycloak: String,
-    /// The client id of Portico in that realm. Its secret is PORTICO_KEYCLOAK_SECRET, or stands in --client-secret-file.
-    #[arg(long, value_name = "ID", default_value = "portico", env = "PORTICO_KEYCLOAK_CLIENT")]
-    keycloak_client: String,
-    /// A file with the secret of that client: compared with Keycloak's, and given to a client that is made.
-    #[arg(long, value_name = "FILE")]
-    client_secret_file: Option<PathBuf>,
-    /// The name of this sign-in in Portico's settings; it stands in the callback's path.
-    #[arg(long, value_name = "ID", default_value = "keycloak")]
-    upstream: String,
+    #[command(flatten)]
+    keycloak: keycloak::Realm,
+    /// Which [[upstream]], when the configuration has several of kind keycloak.
+    #[arg(long, value_name = "ID")]
+    upstream: Option<String>,
     /// The origin where Keycloak itself reaches Portico, when that is not the public one: notices of ended sessions go there.
     #[arg(long, value_name = "ORIGIN")]
     notices_to: Option<String>,
@@ -69,9 +63,11 @@ pub(crate) struct Arguments {
 
 /// Looks, and repairs when told to.
 pub(super) async fn run(arguments: Arguments) -> Result<Health, String> {
-    let place = Place::parse(&arguments.keycloak, arguments.admin_origin.as_deref())?;
-    let wanted = wanted(&arguments)?;
-    let secret = secret("PORTICO_DOCTOR_SECRET", arguments.account_secret_file.as_deref())?.ok_or_else(|| {
+    let config = configured(&arguments)?;
+    let upstream = chosen(&config, arguments.upstream.as_deref())?;
+    let place = Place::parse(&upstream.issuer, arguments.admin_origin.as_deref().or(upstream.backchannel_origin.as_deref()))?;
+    let wanted = wanted(&config, upstream, arguments.notices_to.as_deref())?;
+    let secret = account_secret(arguments.account_secret_file.as_deref())?.ok_or_else(|| {
         format!("the secret of `{}` is missing: give it in PORTICO_DOCTOR_SECRET or with --account-secret-file", arguments.account)
     })?;
     let realm = arguments.account_realm.clone().unwrap_or_else(|| place.realm().to_owned());
@@ -187,22 +183,42 @@ impl Visit {
     }
 }
 
-/// The measure: from the arguments, and from the settings that `portico up` would have here.
-fn wanted(arguments: &Arguments) -> Result<Wanted, String> {
+/// The settings that `portico up` would have with the same flags.
+fn configured(arguments: &Arguments) -> Result<Config, String> {
     let url = arguments.public_url.clone().map(|value| environment::text("server.public_url", value, "--public-url"));
-    let config = arguments.place.resolve(url.into_iter().collect())?;
+    arguments.place.resolve(url.into_iter().chain(arguments.keycloak.overrides()).collect())
+}
+
+/// The realm to look at: the only one, or the one that was named.
+fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a UpstreamConfig, String> {
+    let realms = config.upstreams.iter().filter(|upstream| upstream.kind == UpstreamKind::Keycloak);
+    let fitting: Vec<&UpstreamConfig> = realms.filter(|upstream| name.is_none_or(|name| upstream.id.as_str() == name)).collect();
+    match (fitting[..].as_ref(), name) {
+        ([upstream], _) => Ok(upstream),
+        ([], Some(name)) => Err(format!("the configuration has no [[upstream]] `{name}` of kind keycloak")),
+        ([], None) => Err("no realm: name it with --keycloak ISSUER, or give --config with an [[upstream]] of kind keycloak".to_owned()),
+        _ => Err("the configuration has several realms: choose one with --upstream ID".to_owned()),
+    }
+}
+
+/// The measure: what Portico will ask of this realm, and where it will want its answers.
+fn wanted(config: &Config, upstream: &UpstreamConfig, notices_to: Option<&str>) -> Result<Wanted, String> {
     let origin = config.issuer.as_str();
-    let inside = arguments.notices_to.as_deref().map(place::origin_of).transpose()?;
-    let id = &arguments.upstream;
+    let inside = notices_to.map(place::origin_of).transpose()?;
+    let id = upstream.id.as_str();
+    let mut scopes: Vec<String> = upstream.scopes.iter().map(str::to_owned).collect();
+    if upstream.session == UpstreamLife::Outlive && !scopes.iter().any(|scope| scope == wanted::OFFLINE) {
+        scopes.push(wanted::OFFLINE.to_owned());
+    }
     Ok(Wanted {
-        client_id: arguments.keycloak_client.clone(),
-        issuer: arguments.keycloak.clone(),
+        client_id: upstream.client_id.clone(),
+        issuer: upstream.issuer.clone(),
         redirect_uri: format!("{origin}/callback/{id}"),
         post_logout_uri: format!("{origin}/logout"),
         backchannel_url: format!("{}/backchannel-logout/{id}", inside.as_deref().unwrap_or(origin)),
-        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
-        recheck_secs: 300,
-        secret: secret("PORTICO_KEYCLOAK_SECRET", arguments.client_secret_file.as_deref())?,
+        scopes,
+        recheck_secs: upstream.recheck.0.unsigned_abs(),
+        secret: upstream.client_secret.as_ref().map(|secret| Secret::new(secret.expose().to_owned())),
     })
 }
 
@@ -210,8 +226,8 @@ fn wanted(arguments: &Arguments) -> Result<Wanted, String> {
 const SECRET_BYTES_MAX: u64 = 4096;
 
 /// From the file when one is named, else from the environment.
-fn secret(name: &str, file: Option<&std::path::Path>) -> Result<Option<Secret>, String> {
-    let Some(file) = file else { return Ok(environment::secret(name).map(Secret::new)) };
+fn account_secret(file: Option<&Path>) -> Result<Option<Secret>, String> {
+    let Some(file) = file else { return Ok(environment::secret("PORTICO_DOCTOR_SECRET").map(Secret::new)) };
     let unreadable = |cause| format!("cannot read {}: {cause}", file.display());
     if std::fs::metadata(file).map_err(unreadable)?.len() > SECRET_BYTES_MAX {
         return Err(format!("{} is too long to be a secret", file.display()));
@@ -251,13 +267,13 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("secret");
         std::fs::write(&file, "hush\n").unwrap();
-        let read = secret("UNUSED", Some(&file)).unwrap().unwrap();
+        let read = account_secret(Some(&file)).unwrap().unwrap();
         assert_eq!(read.reveal(), "hush");
         assert!(!format!("{read:?}").contains("hush"));
         std::fs::write(&file, " \n").unwrap();
-        assert!(secret("UNUSED", Some(&file)).is_err());
+        assert!(account_secret(Some(&file)).is_err());
         std::fs::write(&file, "x".repeat(5000)).unwrap();
-        assert!(secret("UNUSED", Some(&file)).is_err());
+        assert!(account_secret(Some(&file)).is_err());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
