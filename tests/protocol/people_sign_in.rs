@@ -184,6 +184,63 @@ async fn two_tabs_may_be_away_at_once() {
     }
 }
 
+/// Portico decision 42: of two callbacks of one flow at once both end at the same code.
+#[actix_web::test]
+async fn two_callbacks_at_once_end_at_the_same_code() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut one = company.departs(app.journey()).await;
+    let login = one.left_from().to_owned();
+    let again = one.journey.browser().get(&login).await.location();
+    let (first, second) = (one.callback(&company.idp).await, company.idp.sends_back(&again).await);
+    assert_ne!(first, second, "two departures of one flow");
+    let (mut here, mut there) = (one.journey.clone().into_browser(), one.journey.clone().into_browser());
+    let (one_answer, other_answer) = futures_util::future::join(here.get(&first), there.get(&second)).await;
+    let code = one.journey.code_of(&one_answer).code;
+    assert_eq!(code, one.journey.code_of(&other_answer).code);
+}
+
+/// Portico decision 107: somebody who turned back at the provider may still say no, or go again.
+#[actix_web::test]
+async fn who_turns_back_at_the_provider_finds_the_question_again() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut departure = company.departs(app.journey()).await;
+    let consent = departure.left_from().replace("/login/", "/consent/").replace("?idp=keycloak", "");
+    let page = departure.journey.browser().get(&consent).await;
+    assert!(page.status == 200 && page.text().contains("Allow and sign in at Company sign-in"), "{}", expect::told(&page));
+    let again = departure.journey.browser().says_yes(&page, &consent).await;
+    let (again, _) = departure.journey.browser().walk(again, consent.clone()).await;
+    assert!(again.location().starts_with(&company.idp.origin()));
+    let page = departure.journey.browser().get(&consent).await;
+    let refused = departure.journey.browser().says_no(&page, &consent).await;
+    expect::redirected(&refused, CALLBACK, "access_denied", "refused_by_person");
+    let late = departure.callback(&company.idp).await;
+    let answer = departure.journey.browser().get(&late).await;
+    assert!(answer.status == 200 && answer.text().contains("already answered"), "a no stays a no: {}", expect::told(&answer));
+}
+
+/// OpenID Connect Core §3.1.2.1: who wants to be somebody else is asked by their provider, and consent comes before it once more.
+#[actix_web::test]
+async fn who_wants_to_be_somebody_else_is_asked_who_they_are() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut first = company.journey(&app);
+    first.until_code().await;
+    let mut journey = app.journey().in_browser(first.into_browser());
+    let (page, path) = journey.until_page().await;
+    assert!(page.text().contains("Alice Example"));
+    let another = path.replace("/consent/", "/login/");
+    let (page, at) = journey.browser().open(&another).await;
+    assert!(!page.text().contains("Alice Example") && page.text().contains("Allow and sign in"), "{}", page.text());
+    company.idp.signs_in("bob");
+    let answer = journey.browser().says_yes(&page, &at).await;
+    let (answer, _) = journey.browser().walk(answer, at).await;
+    Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
+    assert_eq!(company.idp.seen("auth")[1].fields.get("prompt").map(String::as_str), Some("login"));
+    assert!(journey.browser().get("/").await.text().contains("Bob Example"));
+}
+
 /// Attack 6, Portico decision 2: a restart between departure and callback loses nothing.
 #[actix_web::test]
 async fn a_restart_while_somebody_is_away_loses_nothing() {
