@@ -6,9 +6,9 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, PeopleConfig,
-    Problem, Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig,
-    duration, layers::REPEATED, upstream::upstream,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, Problem,
+    Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig, duration,
+    layers::REPEATED, upstream::upstream,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
