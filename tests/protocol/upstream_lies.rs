@@ -98,9 +98,8 @@ async fn a_moved_endpoint_is_not_followed() {
     company.stage.app().tick().await;
     assert_eq!(company.idp.seen("discovery").len(), 2, "the lie was read");
     company.tokens_of("bob", "mcp:read").await;
-    let distrusted = |line: &log::Line| {
-        line.field("event") == Some("upstream.distrusted") && line.field("cause") == Some("upstream_endpoint_foreign")
-    };
+    let distrusted =
+        |line: &log::Line| line.field("event") == Some("upstream.distrusted") && line.field("cause") == Some("upstream_endpoint_foreign");
     assert!(log::lines().iter().any(distrusted), "the operator reads why");
 }
 
@@ -173,5 +172,8 @@ async fn a_person_of_github_gets_in_and_may_take_it_back() {
     github.takes_back_all_tokens();
     stage.advance(Ttl::minutes(6));
     expect::refused(&app.refresh(&next.refresh).await, "invalid_grant", "upstream_ended");
-    assert!(journey.browser().cookies().iter().any(|cookie| cookie.name.contains("session")), "and {CALLBACK} was never told GitHub's words");
+    assert!(
+        journey.browser().cookies().iter().any(|cookie| cookie.name.contains("session")),
+        "and {CALLBACK} was never told GitHub's words"
+    );
 }
