@@ -12,10 +12,13 @@ use portico_tests::stage::{CALLBACK, Stage};
 use portico_tests::{expect, log};
 use serde_json::{Value, json};
 
+/// Which document, how it is changed, and the reason that the operator reads.
+type Lie = (&'static str, fn(&mut Value), &'static str);
+
 /// Attacks 14, 58 and 61: an answer that is not believed is a server_error with iss for the client, and a reason for the operator.
 #[actix_web::test]
 async fn a_lie_signs_nobody_in_and_is_told_to_the_client() {
-    let lies: [(&str, fn(&mut Value), &str); 9] = [
+    let lies: [Lie; 9] = [
         ("id_token", |claims| claims["aud"] = json!("another-client"), "upstream_audience_mismatch"),
         ("id_token", |claims| claims["azp"] = json!("another-client"), "upstream_azp_mismatch"),
         ("id_token", |claims| claims["iss"] = json!("https://evil.example"), "upstream_issuer_mismatch"),
