@@ -12,6 +12,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod e2e;
+mod edge;
 mod machine;
 mod newcomer;
 mod pages;
@@ -57,6 +58,8 @@ enum Task {
         /// Journeys to run; none means all
         journeys: Vec<String>,
     },
+    /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
+    Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
     Browser,
     /// The public MCP conformance suite, through a real token
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::all().map(|()| Tally::default()),
         Task::Test => test::all(binary),
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
+        Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
         Task::Conformance => suites::alone(binary, conformance::run),
         Task::Crash { seed, rounds } => suites::alone(binary, |binary| crash::run(binary, seed, rounds)),

@@ -13,6 +13,11 @@ use crate::closing::say;
 pub(crate) use apt::{chromium, is_root, postgres_folder};
 pub(crate) use traefik::traefik;
 
+/// The folder whose `node_modules` holds the public MCP server that stands behind forward-auth.
+pub(crate) fn edge_services() -> Result<PathBuf> {
+    node::install_edge()
+}
+
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
     /// The folder whose `node_modules` holds the public conformance suite.
@@ -29,6 +34,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    edge_services()?;
     traefik()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
