@@ -10,6 +10,7 @@ mod files;
 mod health;
 mod keys;
 mod migrate;
+mod new;
 mod screen;
 mod service;
 mod up;
@@ -56,6 +57,9 @@ enum Command {
     /// Services behind this origin that cannot check tokens themselves: add, list, remove.
     #[command(subcommand)]
     Service(service::Command),
+    /// Something to begin with: a protected MCP server of your own.
+    #[command(subcommand)]
+    New(new::Command),
     /// A certificate authority for this machine alone, and a certificate for the names it may vouch for.
     DevCa(dev_ca::Arguments),
     /// Ask a probe; the exit code is the answer.
@@ -90,6 +94,7 @@ async fn run(line: CommandLine) -> Result<(), String> {
         Some(Command::Config(command)) => config::run(command),
         Some(Command::Migrate(place)) => migrate::run(place).await,
         Some(Command::Service(command)) => service::run(command),
+        Some(Command::New(command)) => new::run(command),
         Some(Command::DevCa(arguments)) => dev_ca::run(&arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Completions(arguments)) => {
