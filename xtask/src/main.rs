@@ -13,6 +13,7 @@ mod crash;
 mod docs;
 mod e2e;
 mod edge;
+mod keycloak;
 mod machine;
 mod newcomer;
 mod pages;
@@ -62,6 +63,11 @@ enum Task {
     Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
     Browser,
+    /// A real Keycloak: people on its login page, their roles, its outages, and `portico doctor`
+    Keycloak {
+        /// `doctor`, or words of the rules to try; none means all
+        rules: Vec<String>,
+    },
     /// The public MCP conformance suite, through a real token
     Conformance,
     /// Kill the release binary under load and look for lost grants
@@ -92,6 +98,7 @@ fn main() -> ExitCode {
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
         Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
+        Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),
         Task::Conformance => suites::alone(binary, conformance::run),
         Task::Crash { seed, rounds } => suites::alone(binary, |binary| crash::run(binary, seed, rounds)),
         Task::Newcomer => suites::alone(binary, newcomer::run),

@@ -37,6 +37,7 @@ pub(crate) struct House {
     pub(crate) seen_as: Option<String>,
     /// The browser for it, where it is not the usual one.
     pub(crate) browser: Option<PathBuf>,
+    secrets: Vec<(&'static str, String)>,
     core: Option<usize>,
 }
 
@@ -62,16 +63,27 @@ impl House {
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
             seen_as: None,
             browser: None,
+            secrets: Vec::new(),
             core: None,
         })
     }
 
     /// Settings in a file of their own, as an operator gives them.
     pub(crate) fn configure(&mut self, settings: &str) -> Result<()> {
-        let file = self.folder.path().join("portico.toml");
+        let file = self.settings();
         fs::write(&file, settings)?;
         self.extra.extend(["--config".to_owned(), file.display().to_string()]);
         Ok(())
+    }
+
+    /// Where [`Self::configure`] writes.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.folder.path().join("portico.toml")
+    }
+
+    /// A secret in the server's environment.
+    pub(crate) fn entrust(&mut self, name: &'static str, secret: &str) {
+        self.secrets.push((name, secret.to_owned()));
     }
 
     /// The server will run on this core alone.
@@ -88,6 +100,10 @@ impl House {
         let mut words = vec!["--data-dir".to_owned(), self.data_folder().display().to_string()];
         words.extend(self.extra.windows(2).filter(|pair| pair[0] == "--config").flatten().cloned());
         words
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -119,6 +135,7 @@ impl House {
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
+            .envs(self.secrets.iter().map(|(name, secret)| (name, secret)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

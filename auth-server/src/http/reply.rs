@@ -134,7 +134,7 @@ impl<'a> Refused<'a> {
             reference.map_or_else(|| description.to_owned(), |reference| format!("{description} (reference {reference})"));
         let mut response = json(status(self.error), &Body { error: self.error.code(), error_description });
         retry_after(self.error, response.headers_mut());
-        if self.channel == Channel::Challenge && response.status() == StatusCode::UNAUTHORIZED {
+        if self.channel == Channel::Challenge && matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer_challenge(self.error));
         }
         response
@@ -146,8 +146,9 @@ fn bearer_challenge(error: &Error) -> HeaderValue {
     if matches!(error, Error::InvalidToken(TokenFault::Missing)) {
         return BEARER_CHALLENGE;
     }
-    // A code is one of the table's words: no quote can be in it.
-    HeaderValue::from_str(&format!("Bearer error=\"{}\"", error.code())).unwrap_or(BEARER_CHALLENGE)
+    // A code is one of the table's words, and a scope's alphabet has no quote.
+    let needed = if let Error::InsufficientScope { needed } = error { format!(", scope=\"{needed}\"") } else { String::new() };
+    HeaderValue::from_str(&format!("Bearer error=\"{}\"{needed}", error.code())).unwrap_or(BEARER_CHALLENGE)
 }
 
 pub(super) fn status(error: &Error) -> StatusCode {

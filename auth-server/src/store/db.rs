@@ -6,14 +6,19 @@
 use std::{path::Path, time::Duration};
 
 use futures_util::TryStreamExt;
+use oauth_types::BoxError;
 use sqlx::{
-    ColumnIndex, ConnectOptions, Connection, Either, PgConnection, PgPool, Row as _, SqlSafeStr, SqliteConnection, SqlitePool,
+    ColumnIndex, ConnectOptions, Connection, Either, PgConnection, PgPool, Row as _, SqliteConnection, SqlitePool,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     query::Query,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use super::StoreError;
+use super::{
+    StoreError,
+    sqlite::{Direct, DirectRow, Opening},
+};
 use crate::config::Database;
 
 /// How long a statement waits for another process that holds the SQLite file.
@@ -51,19 +56,34 @@ pub(crate) enum Value<'a> {
 
 /// A row of either database.
 pub(crate) enum Row {
+    Direct(DirectRow),
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 /// A column by place (hot) or by name.
-pub(crate) trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {}
-impl<I: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy> Column for I {}
+pub(crate) trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {
+    fn place_in(self, row: &DirectRow) -> Option<usize>;
+}
+
+impl Column for usize {
+    fn place_in(self, _: &DirectRow) -> Option<usize> {
+        Some(self)
+    }
+}
+
+impl Column for &str {
+    fn place_in(self, row: &DirectRow) -> Option<usize> {
+        row.place_of(self)
+    }
+}
 
 macro_rules! from_row {
     ($($name:ident: $type:ty;)*) => {
         impl Row { $(
             pub(crate) fn $name<I: Column>(&self, column: I) -> Result<$type, StoreError> {
                 match self {
+                    Self::Direct(row) => return row.read(column.place_in(row)).map_err(StoreError::when("read a column")),
                     Self::Sqlite(row) => row.try_get(column),
                     Self::Postgres(row) => row.try_get(column),
                 }
@@ -82,14 +102,14 @@ from_row! {
 
 /// A connection of its own.
 pub(crate) enum Conn {
-    Sqlite(SqliteConnection),
+    Sqlite(Direct),
     Postgres(PgConnection),
 }
 
-/// Rows, and how many each statement of the text changed.
-pub(crate) type Answer = (Vec<u64>, Vec<Row>);
+/// How many rows a statement changed, and the rows it gave.
+pub(crate) type Answer = (u64, Vec<Row>);
 
-fn bound<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+fn bound<'q>(sql: &'static str, values: &[Value<'_>]) -> Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
         Value::Text(text) => query.bind(text.to_owned()),
         Value::MaybeText(text) => query.bind(text.map(str::to_owned)),
@@ -98,7 +118,7 @@ fn bound<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, sqlx::Sqli
     })
 }
 
-fn bound_postgres<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
+fn bound_postgres<'q>(sql: &'static str, values: &[Value<'_>]) -> Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
         Value::Text(text) => query.bind(text.to_owned()),
         Value::MaybeText(text) => query.bind(text.map(str::to_owned)),
@@ -110,40 +130,39 @@ fn bound_postgres<'q>(sql: impl SqlSafeStr, values: &[Value<'_>]) -> Query<'q, s
 impl Conn {
     /// Opens a connection for writing.
     pub(crate) async fn open(database: &Database, durability: Durability) -> Result<Self, StoreError> {
-        let opened = match database {
-            Database::Sqlite(path) => sqlite_options(path, durability).connect().await.map(Self::Sqlite),
-            Database::Postgres(url) => match postgres_options(url) {
-                Ok(options) => options.connect().await.map(Self::Postgres),
-                Err(error) => Err(error),
-            },
-        };
-        opened.map_err(StoreError::when("open the database"))
+        let failed = "open the database";
+        match database {
+            Database::Sqlite(path) => {
+                let (busy_wait, statements_cached, wal_pages) = (BUSY_WAIT, STATEMENTS_CACHED, WAL_PAGES);
+                let opened = Direct::open(&Opening { path, durability, busy_wait, statements_cached, wal_pages });
+                opened.map(Self::Sqlite).map_err(StoreError::when(failed))
+            }
+            Database::Postgres(url) => {
+                let options = postgres_options(url).map_err(StoreError::when(failed))?;
+                options.connect().await.map(Self::Postgres).map_err(StoreError::when(failed))
+            }
+        }
     }
 
-    /// Runs a text and collects everything it says. On SQLite the text may hold several statements, all with the same values.
-    pub(crate) async fn ask(&mut self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> Result<Answer, sqlx::Error> {
-        let (mut counts, mut rows) = (Vec::new(), Vec::new());
+    /// Runs a statement and collects everything it says. On SQLite it has run when this is first polled: the writer has a thread for it.
+    pub(crate) async fn ask(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Answer, BoxError> {
         match self {
             Self::Sqlite(conn) => {
-                let mut stream = sqlx::Executor::fetch_many(conn, bound(sql, values));
-                while let Some(step) = stream.try_next().await? {
-                    match step {
-                        Either::Left(done) => counts.push(done.rows_affected()),
-                        Either::Right(row) => rows.push(Row::Sqlite(row)),
-                    }
-                }
+                let (changed, rows) = conn.ask(sql, values)?;
+                Ok((changed, rows.into_iter().map(Row::Direct).collect()))
             }
             Self::Postgres(conn) => {
+                let (mut changed, mut rows) = (0, Vec::new());
                 let mut stream = sqlx::Executor::fetch_many(conn, bound_postgres(sql, values));
                 while let Some(step) = stream.try_next().await? {
                     match step {
-                        Either::Left(done) => counts.push(done.rows_affected()),
+                        Either::Left(done) => changed += done.rows_affected(),
                         Either::Right(row) => rows.push(Row::Postgres(row)),
                     }
                 }
+                Ok((changed, rows))
             }
         }
-        Ok((counts, rows))
     }
 
     /// The rows of one statement.
@@ -153,8 +172,7 @@ impl Conn {
 
     /// One statement; how many rows it changed.
     pub(crate) async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        let (counts, _) = self.ask(sql, values).await.map_err(StoreError::when("write to the database"))?;
-        Ok(counts.iter().sum())
+        self.ask(sql, values).await.map(|(changed, _)| changed).map_err(StoreError::when("write to the database"))
     }
 
     /// Begins a write. SQLite must know at once that it is one, or the later upgrade fails under load.
@@ -179,10 +197,36 @@ impl Conn {
 
     /// Says goodbye; a broken connection need not.
     pub(crate) async fn close(self) {
-        let _broken = match self {
-            Self::Sqlite(conn) => conn.close().await,
-            Self::Postgres(conn) => conn.close().await,
-        };
+        match self {
+            Self::Sqlite(conn) => conn.close(),
+            Self::Postgres(conn) => {
+                let _broken = conn.close().await;
+            }
+        }
+    }
+}
+
+/// Walks these migrations, on a connection for nothing else.
+pub(crate) async fn walk(database: &Database, migrator: &Migrator, to: Option<i64>) -> Result<(), MigrateError> {
+    match database {
+        Database::Sqlite(path) => {
+            let mut conn: SqliteConnection = sqlite_options(path, Durability::Full).connect().await?;
+            let walked = match to {
+                Some(step) => migrator.run_to(step, &mut conn).await,
+                None => migrator.run(&mut conn).await,
+            };
+            conn.close().await?;
+            walked
+        }
+        Database::Postgres(url) => {
+            let mut conn = postgres_options(url)?.connect().await?;
+            let walked = match to {
+                Some(step) => migrator.run_to(step, &mut conn).await,
+                None => migrator.run(&mut conn).await,
+            };
+            conn.close().await?;
+            walked
+        }
     }
 }
 

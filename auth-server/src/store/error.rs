@@ -39,8 +39,8 @@ pub enum StoreError {
 
 impl StoreError {
     /// Names the operation that failed.
-    pub(crate) fn when(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Unavailable { operation, source: Box::new(source) }
+    pub(crate) fn when<E: Into<BoxError>>(operation: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Unavailable { operation, source: source.into() }
     }
 
     /// The same refusal for another member of its group: the cause stays with the first.

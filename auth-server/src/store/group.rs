@@ -1,16 +1,13 @@
 //! What the writer does to a group: read the rows, and write what the plan says.
 //!
-//! On SQLite a group is two calls: `BEGIN IMMEDIATE` with the reading, then every statement with the `COMMIT`. Each call to the
-//! connection's thread costs more than a statement. On PostgreSQL the same texts go one after the other, under row locks.
+//! The same texts on both databases, one after the other. PostgreSQL holds row locks meanwhile; SQLite's one writer holds the file.
 
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use oauth_types::{EndedEntry, GrantId, Timestamp};
-use sqlx::AssertSqlSafe;
 
 use super::{
     GrantRow, StoreError,
@@ -26,41 +23,30 @@ const LOOK: &str = concat!(
     " FROM json_each($1) AS j JOIN grants AS g ON g.grant_id = j.value->>0 ",
     grants::grant_joins!()
 );
-const BEGIN_LOOK: &str = concat!(
-    "BEGIN IMMEDIATE; SELECT ",
+/// PostgreSQL has other writers, the replicas. Two of them that lock the same rows lock them in the same order.
+const LOCK: &str = concat!(
+    "SELECT ",
     grants::grant_columns!(),
     " FROM json_each($1) AS j JOIN grants AS g ON g.grant_id = j.value->>0 ",
-    grants::grant_joins!()
+    grants::grant_joins!(),
+    " ORDER BY g.grant_id FOR UPDATE OF g"
 );
 const RECEIPTS: &str = "SELECT audit_id FROM json_each($1) AS j JOIN audit ON audit_id = j.value->>0";
 
 /// Reads the rows that the members are about, in a transaction that is a write from its beginning. `false`: nothing to read, not begun.
 pub(super) async fn look(conn: &mut Conn, members: &[Change]) -> Result<(HashMap<GrantId, GrantRow>, bool), StoreError> {
-    let mut ids: Vec<GrantId> = members.iter().filter_map(reads).collect();
-    if ids.is_empty() {
-        return Ok((HashMap::new(), false));
-    }
-    // Two replicas that lock the same rows lock them in the same order.
-    ids.sort_unstable();
-    let mut json = String::with_capacity(ids.len() * 32);
-    for id in ids {
+    let mut json = String::with_capacity(members.len() * 32);
+    for id in members.iter().filter_map(reads) {
         let _infallible = write!(json, "{}[\"{}\"]", if json.is_empty() { '[' } else { ',' }, &*id.text());
     }
+    if json.is_empty() {
+        return Ok((HashMap::new(), false));
+    }
     json.push(']');
-    let rows = if conn.is_sqlite() {
-        conn.ask(BEGIN_LOOK, &[Value::Text(&json)]).await
-    } else {
-        conn.begin().await?;
-        // SQLite knows no row locks and needs none: its one writer holds the file.
-        conn.ask(concat_lock(), &[Value::Text(&json)]).await
-    };
-    let (_, rows) = rows.map_err(StoreError::when("read the rows of a group"))?;
+    conn.begin().await?;
+    let sql = if conn.is_sqlite() { LOOK } else { LOCK };
+    let (_, rows) = conn.ask(sql, &[Value::Text(&json)]).await.map_err(StoreError::when("read the rows of a group"))?;
     rows.iter().map(|row| grants::read(row).map(|row| (row.grant_id, row))).collect::<Result<_, _>>().map(|rows| (rows, true))
-}
-
-fn concat_lock() -> AssertSqlSafe<&'static str> {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    AssertSqlSafe(TEXT.get_or_init(|| format!("{LOOK} ORDER BY g.grant_id FOR UPDATE OF g")).as_str())
 }
 
 fn reads(change: &Change) -> Option<GrantId> {
@@ -83,49 +69,21 @@ pub(super) async fn set(conn: &mut Conn, plan: &Plan, begun: bool, now: Timestam
         }
         return Ok(Vec::new());
     }
+    if !begun {
+        conn.begin().await?;
+    }
     let values = [Value::Text(&plan.json), Value::Int(now.0)];
-    let failed = || StoreError::when("write a group");
-    let rows = if conn.is_sqlite() {
-        let (counts, rows) = conn.ask(AssertSqlSafe(text(plan, begun)), &values).await.map_err(failed())?;
-        let counts = counts.into_iter().skip(usize::from(!begun));
-        // Judged under the lock that still holds: only a bug of ours makes these differ, and then nobody may be told that it worked.
-        if !plan.kinds().zip(counts).all(|(kind, changed)| plan.fits(kind, changed)) {
+    let mut ended = Vec::new();
+    for kind in plan.kinds() {
+        let (changed, rows) = conn.ask(kind.sql(), &values).await.map_err(StoreError::when("write a group"))?;
+        // On SQLite only a bug of ours makes these differ; on PostgreSQL a row that moved before its lock.
+        if !plan.fits(kind, changed) {
             return Err(StoreError::Disagreement);
         }
-        rows
-    } else {
-        if !begun {
-            conn.begin().await?;
-        }
-        let mut rows = Vec::new();
-        for kind in plan.kinds() {
-            let (counts, more) = conn.ask(kind.sql(), &values).await.map_err(failed())?;
-            if !plan.fits(kind, counts.iter().sum()) {
-                return Err(StoreError::Disagreement);
-            }
-            rows.extend(more);
-        }
-        conn.commit().await?;
-        rows
-    };
-    rows.iter().map(ended::read).collect()
-}
-
-/// Every statement of a plan in one text. There are few combinations, and each is prepared once.
-fn text(plan: &Plan, begun: bool) -> Arc<str> {
-    static TEXTS: OnceLock<Mutex<HashMap<u16, Arc<str>>>> = OnceLock::new();
-    let mask = plan.kinds().fold(u16::from(begun), |mask, kind| mask | 2 << kind as u16);
-    let mut texts = TEXTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let text = texts.entry(mask).or_insert_with(|| {
-        let mut text = String::from(if begun { "" } else { "BEGIN IMMEDIATE; " });
-        for kind in plan.kinds() {
-            text.push_str(kind.sql());
-            text.push_str("; ");
-        }
-        text.push_str("COMMIT");
-        text.into()
-    });
-    Arc::clone(text)
+        ended.extend(rows);
+    }
+    conn.commit().await?;
+    ended.iter().map(ended::read).collect()
 }
 
 /// Which receipts of this plan are in the database: an event is committed with what it tells, or not at all.

@@ -16,12 +16,15 @@ mod ended;
 mod error;
 mod grants;
 mod group;
+mod identities;
 mod keys;
 mod plan;
 mod purge;
+mod salts;
 mod schema;
 pub mod seed;
 mod seen;
+mod sqlite;
 mod statements;
 mod subjects;
 mod tx;
@@ -52,10 +55,11 @@ pub use self::{
     ended::EndedView,
     error::StoreError,
     grants::{EndReason, GrantRow, GrantsOf},
+    identities::NewIdentity,
     keys::KeyRow,
     purge::PurgeReport,
     subjects::{AccountRow, NewAccount, SubjectRow},
-    upstream_sessions::UpstreamSessionRow,
+    upstream_sessions::{NewUpstreamSession, Settlement, SignIns, UpstreamEnding, UpstreamSessionRow},
 };
 use self::{
     cache::Caches,
@@ -119,10 +123,7 @@ impl Store {
     /// # Errors
     /// The database does not answer, or is newer than this program.
     pub async fn migrate(database: &Database) -> Result<(), StoreError> {
-        let mut conn = Conn::open(database, Durability::Full).await?;
-        let migrated = schema::migrate(&mut conn).await;
-        conn.close().await;
-        migrated
+        schema::migrate(database).await
     }
 
     /// Opens a database whose schema is this program's. Nothing in it is scanned: a large one opens as quickly as a small one.
@@ -142,7 +143,7 @@ impl Store {
         };
         let inner = Arc::new(Inner {
             readers: Pool::readers(&config.database)?,
-            writer: Queue::open(conn, around),
+            writer: Queue::open(conn, around)?,
             caches,
             ended,
             place: tokio::sync::Mutex::default(),

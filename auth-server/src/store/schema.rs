@@ -12,8 +12,9 @@ use sqlx::{
 
 use super::{
     StoreError,
-    db::{Conn, Value},
+    db::{self, Conn, Value},
 };
+use crate::config::Database;
 
 /// A step of the schema: number, name, and its text for each database.
 pub(super) struct Step {
@@ -37,21 +38,20 @@ macro_rules! steps {
 /// Every step, in order.
 pub(super) const STEPS: &[Step] = steps![1 "0001_first"];
 
-fn migrator(sqlite: bool) -> Migrator {
+fn migrator(database: &Database) -> Migrator {
     let migration = |step: &Step| {
-        let sql = SqlStr::from_static(if sqlite { step.sqlite } else { step.postgres });
+        let sql = SqlStr::from_static(match database {
+            Database::Sqlite(_) => step.sqlite,
+            Database::Postgres(_) => step.postgres,
+        });
         Migration::new(step.number, Cow::Borrowed(step.name), MigrationType::Simple, sql, false)
     };
     Migrator::with_migrations(STEPS.iter().map(migration).collect())
 }
 
 /// Walks to the newest step.
-pub(super) async fn migrate(conn: &mut Conn) -> Result<(), StoreError> {
-    let walked = match conn {
-        Conn::Sqlite(conn) => migrator(true).run(conn).await,
-        Conn::Postgres(conn) => migrator(false).run(conn).await,
-    };
-    walked.map_err(|error| match error {
+pub(super) async fn migrate(database: &Database) -> Result<(), StoreError> {
+    db::walk(database, &migrator(database), None).await.map_err(|error| match error {
         MigrateError::VersionMissing(number) => {
             StoreError::Schema(format!("the database has step {number}, which this program does not know: it was used by a newer one"))
         }
@@ -64,11 +64,8 @@ pub(super) async fn migrate(conn: &mut Conn) -> Result<(), StoreError> {
 
 /// Walks to an older step, to test the way from it.
 #[cfg(test)]
-pub(super) async fn migrate_to(conn: &mut Conn, step: i64) -> Result<(), MigrateError> {
-    match conn {
-        Conn::Sqlite(conn) => migrator(true).run_to(step, conn).await,
-        Conn::Postgres(conn) => migrator(false).run_to(step, conn).await,
-    }
+pub(super) async fn migrate_to(database: &Database, step: i64) -> Result<(), MigrateError> {
+    db::walk(database, &migrator(database), Some(step)).await
 }
 
 const NEWEST: &str = "SELECT version, success FROM _sqlx_migrations ORDER BY version DESC LIMIT $1";

@@ -3,9 +3,11 @@
 //! ```text
 //! queue ─► gather what waits, one change a grant ─► read their rows ─► judges ─► one set of statements, COMMIT ─► answers
 //! ```
-//! One task owns one connection; while a group commits, the next gathers, so no timer is needed. The task is spawned once and never
-//! cancelled: only its queue is closed. Rare writes ([`Tx`]) come through the same queue, each in a transaction of its own, so that
-//! nobody waits for a lock. Memory that mirrors the database (caches, Ended) changes after the COMMIT and before the answer.
+//! One task owns one connection; while a group commits, the next gathers, so no timer is needed. The task is begun once and never
+//! cancelled: only its queue is closed. For SQLite it has a thread of its own, where every statement is a plain call: from the request
+//! to its answer there are two crossings between threads, and none in between. Rare writes ([`Tx`]) come through the same queue, each
+//! in a transaction of its own, so that nobody waits for a lock. Memory that mirrors the database (caches, Ended) changes after the
+//! COMMIT and before the answer.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -19,7 +21,10 @@ use std::{
 
 use futures_util::FutureExt;
 use oauth_types::{EndedEntry, Error, Ttl};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 use super::{
     StoreError,
@@ -51,7 +56,8 @@ enum Job {
 pub(super) struct Queue {
     sender: mpsc::Sender<Job>,
     closed: AtomicBool,
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// Says nothing and goes when the writer has gone.
+    gone: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// What the writer needs besides its connection.
@@ -66,11 +72,23 @@ pub(super) struct Surroundings {
 
 impl Queue {
     /// Opens the writer's door and puts the writer behind it.
-    pub(super) fn open(conn: Conn, around: Surroundings) -> Self {
+    pub(super) fn open(conn: Conn, around: Surroundings) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let (here, gone) = oneshot::channel::<()>();
+        let works_in_place = conn.is_sqlite();
         let writer = Writer { conn: Some(conn), around, waiting: VecDeque::new() };
-        let task = tokio::spawn(writer.run(receiver));
-        Self { sender, closed: AtomicBool::new(false), task: Mutex::new(Some(task)) }
+        let work = async move {
+            writer.run(receiver).await;
+            drop(here);
+        };
+        if works_in_place {
+            let runtime = Handle::current();
+            let thread = std::thread::Builder::new().name("store-writer".into());
+            thread.spawn(move || runtime.block_on(work)).map_err(StoreError::when("start the writer"))?;
+        } else {
+            tokio::spawn(work);
+        }
+        Ok(Self { sender, closed: AtomicBool::new(false), gone: Mutex::new(Some(gone)) })
     }
 
     /// Queues a rare write, likewise.
@@ -103,9 +121,9 @@ impl Queue {
             return;
         }
         let _already_gone = self.sender.send(Job::Close).await;
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            let _panicked = task.await;
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(gone) = gone {
+            let _gone = gone.await;
         }
     }
 }
@@ -211,8 +229,6 @@ impl Writer {
     /// so that one bad member fails only itself.
     async fn recover(&mut self, members: Vec<Change>, plan: Plan, error: StoreError) {
         let won = match &error {
-            // On SQLite the counts come with the COMMIT: the receipts are there, and what they say is not to be believed.
-            StoreError::Disagreement if matches!(self.around.database, Database::Sqlite(_)) => Err(error.echo()),
             // It may still be working on it: to try again now could meet our own success and take it for a replay.
             StoreError::Silent => {
                 self.conn = None;

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the suites need, by package name, only where it is missing.
 
 mod apt;
+mod keycloak;
 mod node;
 mod python;
 mod traefik;
@@ -11,6 +12,7 @@ use crate::Result;
 use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
+pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
 pub(crate) use traefik::traefik;
 
 /// The folder whose `node_modules` holds the public MCP server that stands behind forward-auth.
@@ -36,6 +38,7 @@ pub(crate) fn all() -> Result<()> {
     let parts = parts()?;
     edge_services()?;
     traefik()?;
+    keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
 }
