@@ -88,6 +88,7 @@ async fn an_answer_that_is_none_is_refused() {
     for endpoint in ["discovery", "certs", "token"] {
         for (fault, why) in [
             (Fault::Huge(300_000), "upstream_too_large"),
+            (Fault::Says(200, "x".repeat(300_000)), "upstream_too_large"),
             (Fault::Huge(100), "upstream_malformed"),
             (Fault::Redirect("https://evil.example/".into()), "upstream_redirected"),
             (Fault::Says(200, "[".repeat(10_000)), "upstream_malformed"),
