@@ -12,6 +12,7 @@ mod health;
 mod keycloak;
 mod keys;
 mod migrate;
+mod new;
 mod screen;
 mod service;
 mod up;
@@ -61,6 +62,9 @@ enum Command {
     /// Services behind this origin that cannot check tokens themselves: add, list, remove.
     #[command(subcommand)]
     Service(service::Command),
+    /// Something to begin with: a protected MCP server of your own.
+    #[command(subcommand)]
+    New(new::Command),
     /// A certificate authority for this machine alone, and a certificate for the names it may vouch for.
     DevCa(dev_ca::Arguments),
     /// Ask a probe; the exit code is the answer.
@@ -97,6 +101,7 @@ async fn run(line: CommandLine) -> Result<ExitCode, String> {
         Some(Command::Doctor(command)) => return Ok(doctor::run(command).await?.exit_code()),
         Some(Command::Migrate(place)) => migrate::run(place).await?,
         Some(Command::Service(command)) => service::run(command)?,
+        Some(Command::New(command)) => new::run(command)?,
         Some(Command::DevCa(arguments)) => dev_ca::run(&arguments)?,
         Some(Command::Health(arguments)) => health::run(&arguments)?,
         Some(Command::Completions(arguments)) => completions::print(&arguments, &mut <CommandLine as clap::CommandFactory>::command()),

@@ -12,6 +12,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod e2e;
+mod edge;
 mod keycloak;
 mod machine;
 mod newcomer;
@@ -58,6 +59,8 @@ enum Task {
         /// Journeys to run; none means all
         journeys: Vec<String>,
     },
+    /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
+    Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
     Browser,
     /// A real Keycloak: people on its login page, their roles, its outages, and `portico doctor`
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::all().map(|()| Tally::default()),
         Task::Test => test::all(binary),
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
+        Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
         Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),
         Task::Conformance => suites::alone(binary, conformance::run),

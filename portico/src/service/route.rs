@@ -75,7 +75,7 @@ http:
     service-{name}:
       loadBalancer:
         passHostHeader: false
-        serversTransport: portico-inside
+        serversTransport: portico-services
         servers:
           - url: '{url}'
 "#

@@ -15,6 +15,11 @@ pub(crate) use apt::{chromium, is_root, postgres_folder};
 pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
 pub(crate) use traefik::traefik;
 
+/// The folder whose `node_modules` holds the public MCP server that stands behind forward-auth.
+pub(crate) fn edge_services() -> Result<PathBuf> {
+    node::install_edge()
+}
+
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
     /// The folder whose `node_modules` holds the public conformance suite.
@@ -31,6 +36,7 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    edge_services()?;
     traefik()?;
     keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
