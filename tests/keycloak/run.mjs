@@ -236,6 +236,22 @@ await rule('who signs out at Portico and Keycloak is signed out at both, and com
   client.callback.close();
 });
 
+await rule('who signs out at Portico and Keycloak leaves no offline session behind', async (visit) => {
+  const person = await outliving.person(['/mcp/readers']);
+  const theirs = await visit(person, { idp: 'brief-outlive' });
+  const [client] = await outliving.settings('GET', '/clients?clientId=portico');
+  const offline = () => outliving.settings('GET', `/users/${person.id}/offline-sessions/${client.id}`);
+  assert.equal((await offline()).length, 1);
+  await theirs.page.goto(`${portico}/logout`);
+  await theirs.page.click('button[name="where"][value="everywhere"]');
+  await theirs.page.waitForURL((url) => !url.href.startsWith(`${portico}/logout`) || url.searchParams.has('state'));
+  refused(await theirs.refresh(), 400, 'invalid_grant');
+  for (let tries = 0; (await offline()).length > 0; tries += 1) {
+    assert.ok(tries < 20, 'the offline token was not handed back');
+    await pause(100);
+  }
+});
+
 await rule('while Keycloak is away refreshes are answered 503 within a bound, and go on when it is back', async (visit) => {
   const person = await realm.person(['/mcp/writers']);
   const theirs = await visit(person);
