@@ -24,6 +24,7 @@ mod run;
 mod server;
 mod setup;
 mod suites;
+mod template;
 mod test;
 mod visitor;
 mod wire;
@@ -62,6 +63,8 @@ enum Task {
     },
     /// What can be said of compose.yaml and the Dockerfile without a container engine
     Containers,
+    /// A new MCP server from the template: compiles, is tested, stands behind a running Portico
+    Template,
     /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
     Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Task::Test => test::all(binary),
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
         Task::Containers => suites::alone(binary, containers::run),
+        Task::Template => suites::alone(binary, template::run),
         Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
         Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),
