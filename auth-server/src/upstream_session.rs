@@ -31,7 +31,7 @@ use tracing::{error, info, warn};
 use crate::{
     clock::Clock,
     config::UpstreamConfig,
-    keys::{KeyStore, Purpose},
+    keys::{KeyStore, Purpose, SealingKeys},
     secret,
     store::{NewUpstreamSession, Settlement, SignIns, Store, StoreError, Trail, UpstreamEnding, UpstreamSessionRow},
     upstream::{Arrival, Facts, LogoutNotice, Recheck, Standing, UpstreamError, UpstreamIdp, UpstreamToken, Upstreams},
@@ -250,7 +250,10 @@ impl Inner {
         };
         let late = || Recheck { rotated: None, standing: Err(UpstreamError::unavailable("the provider took too long to say who stands")) };
         let recheck = time::timeout(ASKING_MAX, upstream.still_stands(&row.upstream_subject, &token)).await.unwrap_or_else(|_| late());
-        let sealed_token = recheck.rotated.map(|token| self.seal(&row.issuer, &row.upstream_subject, &token)).transpose()?;
+        // What an older sealing key sealed is sealed again, so that the older key can go.
+        let is_old = row.sealed_token.as_deref().and_then(SealingKeys::sealed_by) != Some(self.keys.sealing().current_id());
+        let newest = recheck.rotated.or(is_old.then_some(token));
+        let sealed_token = newest.map(|token| self.seal(&row.issuer, &row.upstream_subject, &token)).transpose()?;
         let kept = |said| Settlement { id: row.id.clone(), lease, sealed_token: sealed_token.clone(), said };
         match recheck.standing {
             Ok(Standing::Stands(facts)) => {

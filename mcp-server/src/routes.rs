@@ -22,7 +22,8 @@ impl Server {
                 .app_data(gate.clone())
                 .app_data(openapi.clone())
                 // MCP streamable HTTP. Both spellings answer; a redirect would lose the Authorization header of some clients.
-                .service(web::resource(["/mcp", "/mcp/"]).to(mount::answer))
+                .service(web::resource("/mcp").to(mount::answer))
+                .service(web::resource("/mcp/").to(mount::answer))
                 // The same tools for people without an MCP client.
                 .service(web::resource("/api/v1/tools").to(rest::tools))
                 .service(web::resource("/api/v1/tools/{name}").to(rest::call))

@@ -206,6 +206,40 @@ async fn a_provider_that_is_down_is_one_way_less() {
     Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
 }
 
+/// Attack 54: what is remembered of a departure is of no use to who reads the files.
+#[actix_web::test]
+async fn what_is_remembered_of_a_departure_cannot_be_read() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let departure = company.departs(app.journey()).await;
+    let secrets = [departure.state(), departure.parameter("nonce").expect("a nonce")];
+    let mut files = 0;
+    for entry in std::fs::read_dir(company.stage.folder()).expect("the stage's folder").flatten() {
+        if let Ok(bytes) = std::fs::read(entry.path()) {
+            files += 1;
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(secrets.iter().all(|secret| !text.contains(secret.as_str())), "{}", entry.path().display());
+        }
+    }
+    assert!(files >= 3, "the databases were read");
+}
+
+/// Portico decision 107: one flow cannot leave without end.
+#[actix_web::test]
+async fn a_flow_leaves_a_bounded_number_of_times() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut departure = company.departs(app.journey()).await;
+    let from = departure.left_from().to_owned();
+    for time in 2..=20 {
+        assert_eq!(departure.journey.browser().get(&from).await.status, 303, "departure {time}");
+    }
+    expect::page(&departure.journey.browser().get(&from).await, 429, "flows_too_many");
+    let back = departure.callback(&company.idp).await;
+    let answer = departure.journey.browser().get(&back).await;
+    departure.journey.code_of(&answer);
+}
+
 /// Attack 18: a foreign name in front does not change where the provider is told to send people back.
 #[actix_web::test]
 async fn a_poisoned_host_changes_neither_departure_nor_callback() {
@@ -278,7 +312,7 @@ async fn a_person_may_sign_out_at_the_company_too() {
     assert!(!again.text().contains("Company sign-in"), "a state is good once");
 }
 
-/// The nearest no: signing out here alone leaves for nowhere.
+/// OpenID Connect RP-Initiated Logout 1.0 §2, the nearest no: signing out here alone leaves for nowhere.
 #[actix_web::test]
 async fn signing_out_here_alone_stays_here() {
     let company = Company::rise().await;

@@ -12,7 +12,7 @@ fn deny_but(rules: &str) -> StageBuilder {
     Stage::with("people.default", "\"deny\"").table(rules)
 }
 
-/// Each condition lets in whom it names and nobody else.
+/// Portico decision 105: each condition lets in whom it names and nobody else.
 #[actix_web::test]
 async fn a_rule_lets_in_whom_it_names() {
     // Alice is writer and admin, in a group; bob is a writer; carol is nobody in particular.
@@ -79,7 +79,7 @@ async fn what_a_person_may_not_grant_is_taken_away_and_shown_and_said() {
     assert_eq!(Tokens::of(&app.redeem(&journey.code_of(&answer)).await).scope, EVERYTHING);
 }
 
-/// Somebody who may enter, and of what the client wants may grant nothing.
+/// RFC 6749 §4.1.2.1: somebody who may enter, and of what the client wants may grant nothing.
 #[actix_web::test]
 async fn a_person_who_may_grant_nothing_of_it_is_refused() {
     let company = Company::with("[[rule]]\nscopes = [\"mcp:read\"]").await;
@@ -87,7 +87,7 @@ async fn a_person_who_may_grant_nothing_of_it_is_refused() {
     assert_eq!(company.tokens_of("alice", "mcp:read").await.scope, "mcp:read");
 }
 
-/// A rule that shuts out is stronger than the default, and the first that speaks decides.
+/// Portico decision 105: a rule that shuts out is stronger than the default, and the first that speaks decides.
 #[actix_web::test]
 async fn the_first_rule_that_speaks_of_entering_decides() {
     let rules = "[[rule]]\nrole = \"mcp-admin\"\nenter = true\n[[rule]]\ngroup = \"/mcp/writers\"\nenter = false";
@@ -98,7 +98,8 @@ async fn the_first_rule_that_speaks_of_entering_decides() {
     }
 }
 
-/// Who could not enter is asked who they are the next time: their provider would otherwise answer with the same account for ever.
+/// Portico decision 106: who could not enter is asked who they are the next time; their provider would answer with the same account
+/// for ever.
 #[actix_web::test]
 async fn who_was_turned_away_may_come_back_as_somebody_else() {
     let company = Company::built(deny_but("[[rule]]\nrole = \"mcp-admin\"\nenter = true\nscopes = [\"mcp:read\"]")).await;
@@ -113,7 +114,7 @@ async fn who_was_turned_away_may_come_back_as_somebody_else() {
     assert_eq!(company.idp.seen("auth")[1].fields.get("prompt").map(String::as_str), Some("login"));
 }
 
-/// Accounts kept here stand under the same rules, under their user name.
+/// Portico decision 105: accounts kept here stand under the same rules, under their user name.
 #[actix_web::test]
 async fn accounts_kept_here_stand_under_the_same_rules() {
     let rules = "[[rule]]\nidp = \"local\"\nsubject = \"alice\"\nenter = true\nscopes = [\"mcp:read\"]";

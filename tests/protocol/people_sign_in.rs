@@ -104,7 +104,7 @@ async fn a_silent_sign_in_is_confirmed_on_a_page_that_names_the_account() {
     Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
 }
 
-/// The nearest no of the one above: a provider that does not say when somebody signed in may have asked nobody.
+/// Portico decision 3, the nearest no: a provider that does not say when somebody signed in may have asked nobody.
 #[actix_web::test]
 async fn a_sign_in_without_a_time_is_confirmed_too_and_a_fresh_one_is_not() {
     let company = Company::rise().await;
@@ -161,7 +161,7 @@ async fn prompt_none_never_departs() {
     assert!(silent.asks().await.location().contains("code="), "known and approved: it may be silent");
 }
 
-/// Two tabs of one browser leave and come back in the other order; each ends at its own client answer.
+/// Checklist 50: two tabs of one browser leave and come back in the other order; each ends at its own client answer.
 #[actix_web::test]
 async fn two_tabs_may_be_away_at_once() {
     let company = Company::rise().await;
@@ -182,6 +182,63 @@ async fn two_tabs_may_be_away_at_once() {
         assert_eq!(expect::one(&query, "state"), state);
         assert!(!expect::one(&query, "code").is_empty());
     }
+}
+
+/// Portico decision 42: of two callbacks of one flow at once both end at the same code.
+#[actix_web::test]
+async fn two_callbacks_at_once_end_at_the_same_code() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut one = company.departs(app.journey()).await;
+    let login = one.left_from().to_owned();
+    let again = one.journey.browser().get(&login).await.location();
+    let (first, second) = (one.callback(&company.idp).await, company.idp.sends_back(&again).await);
+    assert_ne!(first, second, "two departures of one flow");
+    let (mut here, mut there) = (one.journey.clone().into_browser(), one.journey.clone().into_browser());
+    let (one_answer, other_answer) = futures_util::future::join(here.get(&first), there.get(&second)).await;
+    let code = one.journey.code_of(&one_answer).code;
+    assert_eq!(code, one.journey.code_of(&other_answer).code);
+}
+
+/// Portico decision 107: somebody who turned back at the provider may still say no, or go again.
+#[actix_web::test]
+async fn who_turns_back_at_the_provider_finds_the_question_again() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut departure = company.departs(app.journey()).await;
+    let consent = departure.left_from().replace("/login/", "/consent/").replace("?idp=keycloak", "");
+    let page = departure.journey.browser().get(&consent).await;
+    assert!(page.status == 200 && page.text().contains("Allow and sign in at Company sign-in"), "{}", expect::told(&page));
+    let again = departure.journey.browser().says_yes(&page, &consent).await;
+    let (again, _) = departure.journey.browser().walk(again, consent.clone()).await;
+    assert!(again.location().starts_with(&company.idp.origin()));
+    let page = departure.journey.browser().get(&consent).await;
+    let refused = departure.journey.browser().says_no(&page, &consent).await;
+    expect::redirected(&refused, CALLBACK, "access_denied", "refused_by_person");
+    let late = departure.callback(&company.idp).await;
+    let answer = departure.journey.browser().get(&late).await;
+    assert!(answer.status == 200 && answer.text().contains("already answered"), "a no stays a no: {}", expect::told(&answer));
+}
+
+/// OpenID Connect Core §3.1.2.1: who wants to be somebody else is asked by their provider, and consent comes before it once more.
+#[actix_web::test]
+async fn who_wants_to_be_somebody_else_is_asked_who_they_are() {
+    let company = Company::rise().await;
+    let app = company.stage.public_app().await;
+    let mut first = company.journey(&app);
+    first.until_code().await;
+    let mut journey = app.journey().in_browser(first.into_browser());
+    let (page, path) = journey.until_page().await;
+    assert!(page.text().contains("Alice Example"));
+    let another = path.replace("/consent/", "/login/");
+    let (page, at) = journey.browser().open(&another).await;
+    assert!(!page.text().contains("Alice Example") && page.text().contains("Allow and sign in"), "{}", page.text());
+    company.idp.signs_in("bob");
+    let answer = journey.browser().says_yes(&page, &at).await;
+    let (answer, _) = journey.browser().walk(answer, at).await;
+    Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
+    assert_eq!(company.idp.seen("auth")[1].fields.get("prompt").map(String::as_str), Some("login"));
+    assert!(journey.browser().get("/").await.text().contains("Bob Example"));
 }
 
 /// Attack 6, Portico decision 2: a restart between departure and callback loses nothing.
@@ -231,7 +288,7 @@ async fn a_person_is_issuer_and_subject_and_never_a_mail_address() {
     assert_ne!(subject("bob").await, alice);
 }
 
-/// Several ways to sign in are offered on one page; it is a list of links, so that it needs no script.
+/// Portico decision 107: several ways to sign in are offered on one page; it is a list of links, so that it needs no script.
 #[actix_web::test]
 async fn several_providers_are_a_choice_and_one_is_none() {
     let (first, second) = (Idp::rise(|| 0).await, Idp::rise(|| 0).await);
@@ -255,7 +312,7 @@ async fn several_providers_are_a_choice_and_one_is_none() {
     Tokens::of(&app.redeem(&journey.code_of(&answer)).await);
 }
 
-/// With accounts beside providers the choice leads to name and password, and an account's answer counts.
+/// Portico decision 107: with accounts beside providers the choice leads to name and password, and an account's answer counts.
 #[actix_web::test]
 async fn an_account_kept_here_is_one_of_the_ways() {
     let idp = Idp::rise(|| 0).await;
@@ -273,7 +330,7 @@ async fn an_account_kept_here_is_one_of_the_ways() {
     assert!(idp.seen("auth").is_empty());
 }
 
-/// The nearest no: while a provider is configured, accounts kept here open nothing unless the operator says so.
+/// Portico decision 107, the nearest no: while a provider is configured, accounts kept here open nothing unless the operator says so.
 #[actix_web::test]
 async fn accounts_kept_here_are_off_beside_a_provider_unless_they_are_switched_on() {
     let company = Company::rise().await;
@@ -287,7 +344,7 @@ async fn accounts_kept_here_are_off_beside_a_provider_unless_they_are_switched_o
     assert!(local.header_or_empty("refresh").contains("idp=keycloak"), "the only way is taken");
 }
 
-/// `idp_hint` and a `login_hint` of a domain that belongs to one provider choose the way.
+/// OpenID Connect Core §3.1.2.1: `idp_hint` and a `login_hint` of a domain that belongs to one provider choose the way.
 #[actix_web::test]
 async fn a_hint_chooses_the_provider() {
     let (first, second) = (Idp::rise(|| 0).await, Idp::rise(|| 0).await);

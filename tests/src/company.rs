@@ -28,6 +28,7 @@ pub struct Departure {
     pub journey: Journey,
     /// Where the browser is sent.
     pub to: Url,
+    from: String,
 }
 
 impl Company {
@@ -84,10 +85,12 @@ impl Company {
     /// Allows, and stops where the browser leaves.
     pub async fn departs(&self, journey: Journey) -> Departure {
         let mut journey = journey.in_browser(self.stage.browser());
-        let answer = journey.until_answer().await;
+        let (page, path) = journey.until_page().await;
+        let answer = journey.browser().says_yes(&page, &path).await;
+        let (answer, from) = journey.browser().walk(answer, path).await;
         let to = Url::parse(&answer.location()).expect("a departure is a URL");
         assert_eq!(to.origin().ascii_serialization(), self.idp.origin(), "sent elsewhere");
-        Departure { journey, to }
+        Departure { journey, to, from }
     }
 }
 
@@ -100,6 +103,11 @@ impl Departure {
     /// The state that the provider was given.
     pub fn state(&self) -> String {
         self.parameter("state").expect("a departure has a state")
+    }
+
+    /// The path on our side that the browser left from.
+    pub fn left_from(&self) -> &str {
+        &self.from
     }
 
     /// Where the provider sends the browser back.

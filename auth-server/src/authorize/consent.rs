@@ -128,27 +128,27 @@ impl Answer {
 #[derive(Clone, Copy)]
 enum Page<'a> {
     /// One that named the account that is signed in.
-    OfAccount(&'a Present),
+    Account(&'a Present),
     /// One that asked for name and password.
-    OfStranger,
+    Stranger,
     /// One that asked to continue elsewhere.
-    OfTraveller,
+    Traveller,
 }
 
 impl Page<'_> {
     /// For what its form's token is good: one flow, and one account or none.
     fn purpose(self, flow: &FlowId) -> String {
         match self {
-            Self::OfAccount(present) => format!("consent\n{flow}\n{}", present.signed.mark()),
-            Self::OfStranger => format!("sign in\n{flow}"),
-            Self::OfTraveller => format!("continue\n{flow}"),
+            Self::Account(present) => format!("consent\n{flow}\n{}", present.signed.mark()),
+            Self::Stranger => format!("sign in\n{flow}"),
+            Self::Traveller => format!("continue\n{flow}"),
         }
     }
 }
 
 /// The page that this form came from. Another sign-in since a page named its account makes that page's token worthless.
 fn page_of<'a>(visit: &'a Visit<'_>, flow: &FlowId, token: &str) -> Result<Page<'a>, Error> {
-    let pages = visit.present.as_ref().map(Page::OfAccount).into_iter().chain([Page::OfStranger, Page::OfTraveller]);
+    let pages = visit.present.as_ref().map(Page::Account).into_iter().chain([Page::Stranger, Page::Traveller]);
     let mut proven = pages.filter(|page| visit.browser.proves(&page.purpose(flow), token));
     proven.next().ok_or(Error::InvalidRequest(RequestFault::CsrfMismatch))
 }
@@ -165,19 +165,19 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
         return next::next(app, visit, refused).await;
     }
     match page {
-        Page::OfAccount(present) if !kept.may_be_answered_by(app, &present.signed) => {
+        Page::Account(present) if !kept.may_be_answered_by(app, &present.signed) => {
             // A page that was left open until its sign-in was too old for this client: the next page asks for a new one.
             Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await
         }
-        Page::OfAccount(present) => {
+        Page::Account(present) => {
             let flow = next::allowed(app, present, kept, false).ok_or_else(flow_unknown)?;
             next::next(app, visit, flow).await
         }
-        Page::OfTraveller => {
+        Page::Traveller => {
             let flow = next::allowed_before_login(kept, visit.present.is_some()).ok_or_else(flow_unknown)?;
             next::next(app, visit, flow).await
         }
-        Page::OfStranger => sign_in_and_answer(app, visit, kept, form).await,
+        Page::Stranger => sign_in_and_answer(app, visit, kept, form).await,
     }
 }
 
@@ -258,12 +258,12 @@ impl<'a> Question<'a> {
             scope: &scope,
         };
         let (who, page) = match present {
-            Some(present) => (self.account(present, journey).await?, Page::OfAccount(present)),
+            Some(present) => (self.account(present, journey).await?, Page::Account(present)),
             None if self.is_for_travellers() => {
                 let provider = login::one_provider(self.app, asked).map(str::to_owned);
-                (Who::Traveller(Traveller { provider }), Page::OfTraveller)
+                (Who::Traveller(Traveller { provider }), Page::Traveller)
             }
-            None => (Who::Stranger(with_hint(stranger, asked.login_hint.as_deref())), Page::OfStranger),
+            None => (Who::Stranger(with_hint(stranger, asked.login_hint.as_deref())), Page::Stranger),
         };
         let page = ConsentPage {
             frame: self.frame,

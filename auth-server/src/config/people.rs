@@ -6,10 +6,10 @@
 use oauth_types::{IdpId, Scope};
 use toml::{Table, Value};
 
-use super::{Resource, UpstreamConfig};
+use super::{Resource, UpstreamConfig, resolve::Reader};
 
 /// Rules are written by hand and walked at each sign-in; more than this belongs into the identity provider's groups.
-pub(super) const RULES_MAX: usize = 1000;
+const RULES_MAX: usize = 1000;
 /// The longest condition: a group's path in a directory.
 const CONDITION_BYTES_MAX: usize = 512;
 /// What a rule may ask about a person, in the order of the manual.
@@ -46,9 +46,9 @@ pub struct Rule {
 }
 
 /// What rules may name.
-pub(super) struct Known<'a> {
-    pub(super) upstreams: &'a [UpstreamConfig],
-    pub(super) resources: &'a [Resource],
+struct Known<'a> {
+    upstreams: &'a [UpstreamConfig],
+    resources: &'a [Resource],
 }
 
 impl Rule {
@@ -56,7 +56,7 @@ impl Rule {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn read(row: &Table, known: &Known<'_>) -> Result<Self, Vec<String>> {
+    fn read(row: &Table, known: &Known<'_>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let [idp, subject, mail_domain, group, organisation, role] = CONDITIONS.map(|name| condition(row, name, &mut problems));
         let rule = Self {
@@ -86,7 +86,7 @@ impl Rule {
 
 impl PeopleConfig {
     /// What is wrong with the rules as a whole.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    fn problem(&self) -> Option<&'static str> {
         if self.default_allows {
             return None;
         }
@@ -95,6 +95,32 @@ impl PeopleConfig {
         }
         let gives = |rule: &Rule| rule.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty());
         if self.rules.iter().any(gives) { None } else { Some("is deny and no [[rule]] gives scopes, so nobody could be given anything") }
+    }
+}
+
+impl Reader {
+    /// The rules, with what is wrong with them noted.
+    pub(super) fn people(&mut self, upstreams: &[UpstreamConfig], resources: &[Resource]) -> PeopleConfig {
+        let known = Known { upstreams, resources };
+        let default_allows = self.one_of("people.default", &["allow", "deny"]) == 0;
+        let mut people = PeopleConfig { default_allows, rules: Vec::new() };
+        let rows = self.rows("rule");
+        if rows.len() > RULES_MAX {
+            self.wrong("rule", format!("there are {} rules, more than {RULES_MAX}", rows.len()));
+        }
+        for (place, row) in rows.iter().enumerate() {
+            match Rule::read(row, &known) {
+                Ok(rule) => people.rules.push(rule),
+                Err(problems) => problems.iter().for_each(|problem| self.wrong("rule", format!("rule {}: {problem}", place + 1))),
+            }
+        }
+        // Of rules that do not read nothing can be said as a whole.
+        if people.rules.len() == rows.len()
+            && let Some(problem) = people.problem()
+        {
+            self.wrong("people.default", problem);
+        }
+        people
     }
 }
 

@@ -6,12 +6,9 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, PeopleConfig,
-    Problem, Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig,
-    duration,
-    layers::REPEATED,
-    people::{Known, RULES_MAX, Rule},
-    upstream::upstream,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, Problem,
+    Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig, duration,
+    layers::REPEATED, upstream::upstream,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
@@ -133,7 +130,7 @@ impl Reader {
         parsed
     }
 
-    fn one_of(&mut self, key: &str, words: &[&str]) -> usize {
+    pub(super) fn one_of(&mut self, key: &str, words: &[&str]) -> usize {
         let text = self.text(key);
         words.iter().position(|word| *word == text).unwrap_or_else(|| {
             self.wrong(key, format!("must be one of: {}", words.join(", ")));
@@ -253,29 +250,6 @@ impl Reader {
             attempts_window: self.duration("accounts.attempts_window", Ttl(1), Ttl::hours(24)),
             offered,
         }
-    }
-
-    fn people(&mut self, upstreams: &[UpstreamConfig], resources: &[Resource]) -> PeopleConfig {
-        let known = Known { upstreams, resources };
-        let default_allows = self.one_of("people.default", &["allow", "deny"]) == 0;
-        let mut people = PeopleConfig { default_allows, rules: Vec::new() };
-        let rows = self.rows("rule");
-        if rows.len() > RULES_MAX {
-            self.wrong("rule", format!("there are {} rules, more than {RULES_MAX}", rows.len()));
-        }
-        for (place, row) in rows.iter().enumerate() {
-            match Rule::read(row, &known) {
-                Ok(rule) => people.rules.push(rule),
-                Err(problems) => problems.iter().for_each(|problem| self.wrong("rule", format!("rule {}: {problem}", place + 1))),
-            }
-        }
-        // Of rules that do not read nothing can be said as a whole.
-        if people.rules.len() == rows.len()
-            && let Some(problem) = people.problem()
-        {
-            self.wrong("people.default", problem);
-        }
-        people
     }
 
     /// The rows of a repeated table, with unknown keys noted.

@@ -157,6 +157,8 @@ pub(crate) enum ScopeKind {
     Read,
     Write,
     Keep,
+    /// About the person, not about things.
+    Know,
     Other,
 }
 
@@ -167,6 +169,7 @@ impl ScopeKind {
             "read" => Self::Read,
             "write" => Self::Write,
             "offline_access" => Self::Keep,
+            "openid" | "profile" | "email" => Self::Know,
             _ => Self::Other,
         }
     }
@@ -176,6 +179,7 @@ impl ScopeKind {
             Self::Read => "read",
             Self::Write => "write",
             Self::Keep => "keep",
+            Self::Know => "know",
             Self::Other => "other",
         }
     }
@@ -185,6 +189,7 @@ impl ScopeKind {
             Self::Read => "scope-kind-read",
             Self::Write => "scope-kind-write",
             Self::Keep => "scope-kind-keep",
+            Self::Know => "scope-kind-know",
             Self::Other => "scope-kind-other",
         }
     }
@@ -241,6 +246,7 @@ pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, ConsentPage<'_>)> 
         ("confirm", page(claude, Some("Claude"), false, "mcp:read", Asking::Reduced, alice())),
         ("confirm_silent", page(claude, Some("Claude"), false, "mcp:read mcp:write", Asking::Silent, alice_elsewhere())),
         ("consent_elsewhere", page(claude, Some("Claude"), false, "mcp:read", Asking::Consent, alice_elsewhere())),
+        ("consent_about_you", page(claude, Some("Claude"), false, "mcp:read openid profile email", Asking::Consent, alice_elsewhere())),
         ("consent_nothing", page(claude, Some("Claude"), false, "", Asking::Consent, alice())),
         (
             "continue_to_one",
@@ -291,8 +297,9 @@ mod tests {
 
     #[test]
     fn reading_and_changing_are_told_apart() {
-        let kinds: Vec<_> = ["mcp:read", "files.write", "offline_access", "mcp:infer"].into_iter().map(ScopeKind::of).collect();
-        assert_eq!(kinds, [ScopeKind::Read, ScopeKind::Write, ScopeKind::Keep, ScopeKind::Other]);
+        let kinds: Vec<_> =
+            ["mcp:read", "files.write", "offline_access", "openid", "email", "mcp:infer"].into_iter().map(ScopeKind::of).collect();
+        assert_eq!(kinds, [ScopeKind::Read, ScopeKind::Write, ScopeKind::Keep, ScopeKind::Know, ScopeKind::Know, ScopeKind::Other]);
         let html = html_of("consent_verified");
         assert!(html.contains("<li class=\"read\">") && html.contains("<li class=\"write\">"));
     }

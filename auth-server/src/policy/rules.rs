@@ -3,6 +3,8 @@
 //! Known callbacks are compared as text, like every redirect URI. Names are compared by how they look to a person (attack 9): a
 //! stranger who calls itself Claude and calls back to a host of its own is a phisher or a mistake, and both are refused.
 
+use std::sync::LazyLock;
+
 use oauth_types::{MetadataFault, RedirectKind, RedirectUri};
 use url::{Host, Url};
 
@@ -102,16 +104,19 @@ pub(super) fn name_is_free(name: &str, redirect_uris: &[RedirectUri]) -> Result<
     }
     let words = words(name);
     let squeezed = words.concat();
-    let bears = |brand: &Brand| {
-        let brand_name = fold(brand.name);
-        if brand.is_everyday_word { words.contains(&brand_name) || squeezed == brand_name } else { squeezed.contains(&brand_name) }
+    let bears = |brand: &Brand, brand_name: &String| {
+        if brand.is_everyday_word { words.contains(brand_name) || squeezed == *brand_name } else { squeezed.contains(brand_name) }
     };
     let is_theirs = |host: &str, brand: &Brand| {
         brand.hosts.iter().any(|own| host == *own || host.strip_suffix(own).is_some_and(|front| front.ends_with('.')))
     };
-    let is_claimed = BRANDS.iter().any(|brand| bears(brand) && !hosts().all(|host| is_theirs(host, brand)));
+    let mut brands = BRANDS.iter().zip(&*BRAND_NAMES);
+    let is_claimed = brands.any(|(brand, name)| bears(brand, name) && !hosts().all(|host| is_theirs(host, brand)));
     if is_claimed { Err(MetadataFault::NameProtected) } else { Ok(()) }
 }
+
+/// The names of [`BRANDS`], folded once.
+static BRAND_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| BRANDS.iter().map(|brand| fold(brand.name)).collect());
 
 /// The words of a name as a person reads them; letters that stand alone belong together ("C l a u d e").
 fn words(name: &str) -> Vec<String> {

@@ -147,10 +147,7 @@ impl Conn {
     /// Runs a statement and collects everything it says. On SQLite it has run when this is first polled: the writer has a thread for it.
     pub(crate) async fn ask(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Answer, BoxError> {
         match self {
-            Self::Sqlite(conn) => {
-                let (changed, rows) = conn.ask(sql, values)?;
-                Ok((changed, rows.into_iter().map(Row::Direct).collect()))
-            }
+            Self::Sqlite(conn) => conn.ask(sql, values),
             Self::Postgres(conn) => {
                 let (mut changed, mut rows) = (0, Vec::new());
                 let mut stream = sqlx::Executor::fetch_many(conn, bound_postgres(sql, values));

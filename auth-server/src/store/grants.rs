@@ -133,7 +133,7 @@ macro_rules! grant_joins {
 }
 pub(super) use {grant_columns, grant_joins};
 
-const GRANT: &str = concat!("SELECT ", grant_columns!(), " FROM grants AS g ", grant_joins!(), " WHERE g.grant_id = $1");
+pub(super) const GRANT: &str = concat!("SELECT ", grant_columns!(), " FROM grants AS g ", grant_joins!(), " WHERE g.grant_id = $1");
 const OF_SUBJECT: &str = concat!(
     "SELECT ",
     grant_columns!(),

@@ -1,11 +1,9 @@
 //! What the writer does to a group: read the rows, and write what the plan says.
 //!
-//! The same texts on both databases, one after the other. PostgreSQL holds row locks meanwhile; SQLite's one writer holds the file.
+//! The same statements on both databases in the same order; on PostgreSQL over all elements at once and under row locks, on SQLite one
+//! element after the other, under the writer's hold of the file.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write as _,
-};
+use std::collections::{HashMap, HashSet};
 
 use oauth_types::{EndedEntry, GrantId, Timestamp};
 
@@ -15,14 +13,9 @@ use super::{
     db::{Conn, Value},
     ended, grants,
     plan::Plan,
+    statements::{Kind, RAISE, Walk},
 };
 
-const LOOK: &str = concat!(
-    "SELECT ",
-    grants::grant_columns!(),
-    " FROM json_each($1) AS j JOIN grants AS g ON g.grant_id = j.value->>0 ",
-    grants::grant_joins!()
-);
 /// PostgreSQL has other writers, the replicas. Two of them that lock the same rows lock them in the same order.
 const LOCK: &str = concat!(
     "SELECT ",
@@ -35,17 +28,19 @@ const RECEIPTS: &str = "SELECT audit_id FROM json_each($1) AS j JOIN audit ON au
 
 /// Reads the rows that the members are about, in a transaction that is a write from its beginning. `false`: nothing to read, not begun.
 pub(super) async fn look(conn: &mut Conn, members: &[Change]) -> Result<(HashMap<GrantId, GrantRow>, bool), StoreError> {
-    let mut json = String::with_capacity(members.len() * 32);
-    for id in members.iter().filter_map(reads) {
-        let _infallible = write!(json, "{}[\"{}\"]", if json.is_empty() { '[' } else { ',' }, &*id.text());
-    }
-    if json.is_empty() {
+    let ids: Vec<_> = members.iter().filter_map(reads).map(|id| id.text()).collect();
+    if ids.is_empty() {
         return Ok((HashMap::new(), false));
     }
-    json.push(']');
     conn.begin().await?;
-    let sql = if conn.is_sqlite() { LOOK } else { LOCK };
-    let (_, rows) = conn.ask(sql, &[Value::Text(&json)]).await.map_err(StoreError::when("read the rows of a group"))?;
+    let looked = match conn {
+        Conn::Sqlite(conn) => conn.ask_each(grants::GRANT, ids.iter().map(|id| [Value::Text(id)])).map(|(_, rows)| rows),
+        Conn::Postgres(_) => {
+            let json = format!("[[\"{}\"]]", ids.iter().map(|id| &**id).collect::<Vec<&str>>().join("\"],[\""));
+            conn.ask(LOCK, &[Value::Text(&json)]).await.map(|(_, rows)| rows)
+        }
+    };
+    let rows = looked.map_err(StoreError::when("read the rows of a group"))?;
     rows.iter().map(|row| grants::read(row).map(|row| (row.grant_id, row))).collect::<Result<_, _>>().map(|rows| (rows, true))
 }
 
@@ -63,7 +58,7 @@ fn reads(change: &Change) -> Option<GrantId> {
 
 /// Writes what the plan says and commits. Answers what ended, with its numbers.
 pub(super) async fn set(conn: &mut Conn, plan: &Plan, begun: bool, now: Timestamp) -> Result<Vec<EndedEntry>, StoreError> {
-    if plan.json.is_empty() {
+    if plan.elements.is_empty() {
         if begun {
             conn.commit().await?;
         }
@@ -72,10 +67,17 @@ pub(super) async fn set(conn: &mut Conn, plan: &Plan, begun: bool, now: Timestam
     if !begun {
         conn.begin().await?;
     }
-    let values = [Value::Text(&plan.json), Value::Int(now.0)];
+    let json = if conn.is_sqlite() { String::new() } else { plan.elements.json() };
     let mut ended = Vec::new();
     for kind in plan.kinds() {
-        let (changed, rows) = conn.ask(kind.sql(), &values).await.map_err(StoreError::when("write a group"))?;
+        if kind == Kind::Ended {
+            conn.run(RAISE, &[Value::MaybeInt(plan.endings())]).await?;
+        }
+        let written = match conn {
+            Conn::Sqlite(conn) => conn.ask_each(kind.sql(Walk::Row), plan.elements.values(kind.letters(), Value::Int(now.0))),
+            Conn::Postgres(_) => conn.ask(kind.sql(Walk::Set), &[Value::Text(&json), Value::Int(now.0)]).await,
+        };
+        let (changed, rows) = written.map_err(StoreError::when("write a group"))?;
         // On SQLite only a bug of ours makes these differ; on PostgreSQL a row that moved before its lock.
         if !plan.fits(kind, changed) {
             return Err(StoreError::Disagreement);

@@ -12,6 +12,7 @@ mod change;
 mod clients;
 mod consents;
 pub(crate) mod db;
+mod elements;
 mod ended;
 mod error;
 mod grants;

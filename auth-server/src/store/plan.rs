@@ -1,15 +1,9 @@
-//! What a group comes to: each judge is asked, and what they let through becomes one JSON text.
+//! What a group comes to: each judge is asked, and what they let through becomes an element (elements.rs).
 //!
-//! Pure: rows and changes in, answers and text out. The text is an array, an array a change:
-//!
-//! ```text
-//! place 0: which kind (statements.rs)   1: its audit id, the receipt   2 event   3 client_id   4 subject   5 grant_id
-//!       6: reason   7: reference   8: source_ip   9: detail            10 and on: by kind
-//! ```
+//! Pure: rows and changes in, answers and elements out.
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -20,6 +14,7 @@ use super::{
     audit::bounded,
     change::{Answer, Approval, Change, Ended, Ending, Redeem, Redemption, Rotate, Rotated, Rotation, Trail},
     clients,
+    elements::Elements,
     statements::Kind,
 };
 use crate::secret;
@@ -59,11 +54,11 @@ impl Change {
     }
 }
 
-/// What a group comes to: an answer for each member, and the one JSON text that makes them true.
+/// What a group comes to: an answer for each member, and the elements that make them true.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) verdicts: Vec<Verdict>,
-    pub(super) json: String,
+    pub(super) elements: Elements,
     /// How many rows each kind must change. `Touch` changes as many as it likes.
     expected: [u64; Kind::ALL.len()],
     /// The first eight random bytes of every receipt of this group; the last two count.
@@ -94,7 +89,6 @@ impl Plan {
     ) {
         *self = Self { receipt_root: secret::fresh_bytes(), now_ms, ended_until, ..Self::default() };
         self.verdicts.reserve(members.len());
-        self.json.reserve(members.len() * 384);
         for member in members {
             let verdict = match member {
                 Change::Approve(approval, _) => self.approve(approval),
@@ -114,9 +108,6 @@ impl Plan {
             };
             self.verdicts.push(verdict);
         }
-        if !self.json.is_empty() {
-            self.json.push(']');
-        }
     }
 
     fn count(&mut self, kind: Kind) -> u64 {
@@ -126,21 +117,19 @@ impl Plan {
     }
 
     /// Begins an element; its receipt is its audit id.
-    fn begin(&mut self, kind: char, told: &Told<'_>) -> String {
+    fn begin(&mut self, letter: char, told: &Told<'_>) -> String {
         let number = self.count(Kind::Audit) as u16;
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.receipt_root);
         random[8..].copy_from_slice(&number.to_be_bytes());
         let receipt = GrantId::born(self.now_ms, random).to_string();
-        let json = &mut self.json;
-        json.push_str(if json.is_empty() { "[[\"" } else { ",[\"" });
-        json.push(kind);
-        json.push('"');
+        let element = &mut self.elements;
+        element.begin(letter);
         for text in [Some(&*receipt), Some(told.event), some(told.client_id), some(told.subject), some(told.grant_id), told.reason] {
-            push_text(json, text);
+            element.text(text);
         }
-        push_text(json, told.trail.reference.as_deref());
-        push_text(json, told.trail.source_ip.as_deref());
+        element.text(told.trail.reference.as_deref());
+        element.text(told.trail.source_ip.as_deref());
         receipt
     }
 
@@ -158,21 +147,20 @@ impl Plan {
             },
         );
         self.count(Kind::Approve);
-        let json = &mut self.json;
-        push_text(json, None);
-        push_text(json, Some(approval.resource.as_str()));
-        push_text(json, Some(approval.scope.as_str()));
-        push_text(json, Some(approval.redirect_uri.as_str()));
-        push_text(json, Some(if approval.redirect_uri_sent { "1" } else { "0" }));
-        push_text(json, approval.upstream_session.as_ref().map(|session| session.as_str()));
-        push_number(json, Some(approval.auth_time.0));
-        push_text(json, approval.nonce.as_deref());
-        push_text(json, Some(&approval.code_hash.text()));
-        push_text(json, Some(approval.code_challenge.as_str()));
+        let element = &mut self.elements;
+        element.text(None);
+        element.text(Some(approval.resource.as_str()));
+        element.text(Some(approval.scope.as_str()));
+        element.text(Some(approval.redirect_uri.as_str()));
+        element.text(Some(if approval.redirect_uri_sent { "1" } else { "0" }));
+        element.text(approval.upstream_session.as_ref().map(|session| session.as_str()));
+        element.number(Some(approval.auth_time.0));
+        element.text(approval.nonce.as_deref());
+        element.text(Some(&approval.code_hash.text()));
+        element.text(Some(approval.code_challenge.as_str()));
         for at in [approval.code_expires_at, approval.created_at, approval.expires_at] {
-            push_number(json, Some(at.0));
+            element.number(Some(at.0));
         }
-        json.push(']');
         Verdict { outcome: Outcome::Done, receipt: Some(receipt) }
     }
 
@@ -183,21 +171,20 @@ impl Plan {
             Told { event: audit.event, client_id: row.client_id.as_str(), subject: "", grant_id: "", reason: audit.reason, trail: &trail };
         let receipt = self.begin('c', &told);
         self.count(Kind::Register);
-        let json = &mut self.json;
-        push_text(json, bounded(&audit.detail));
-        push_text(json, Some(row.kind.as_str()));
-        push_text(json, Some(&row.name));
-        push_text(json, Some(&clients::list(row.redirect_uris.iter().map(|uri| uri.as_str()))));
-        push_text(json, Some(row.auth_method.as_str()));
-        push_text(json, row.secret_hash.map(|hash| hash.text()).as_deref());
-        push_number(json, row.secret_expires_at.map(|at| at.0));
-        push_text(json, Some(&clients::list(row.grant_types.iter().map(String::as_str))));
-        push_text(json, row.scope.as_ref().map(|scope| scope.as_str()));
-        push_text(json, row.registration_token_hash.map(|hash| hash.text()).as_deref());
-        push_text(json, Some(&row.metadata.to_string()));
-        push_text(json, Some(&row.metadata_digest));
-        push_number(json, Some(row.created_at.0));
-        json.push(']');
+        let element = &mut self.elements;
+        element.text(bounded(&audit.detail));
+        element.text(Some(row.kind.as_str()));
+        element.text(Some(&row.name));
+        element.text(Some(&clients::list(row.redirect_uris.iter().map(|uri| uri.as_str()))));
+        element.text(Some(row.auth_method.as_str()));
+        element.text(row.secret_hash.map(|hash| hash.text()).as_deref());
+        element.number(row.secret_expires_at.map(|at| at.0));
+        element.text(Some(&clients::list(row.grant_types.iter().map(String::as_str))));
+        element.text(row.scope.as_ref().map(|scope| scope.as_str()));
+        element.text(row.registration_token_hash.map(|hash| hash.text()).as_deref());
+        element.text(Some(&row.metadata.to_string()));
+        element.text(Some(&row.metadata_digest));
+        element.number(Some(row.created_at.0));
         Verdict { outcome: Outcome::Done, receipt: Some(receipt) }
     }
 
@@ -219,13 +206,12 @@ impl Plan {
                     row.refresh_hash = Some(refresh.hash);
                     row.refresh_expires_at = Some(refresh.expires_at.min(row.expires_at));
                 }
-                let json = &mut self.json;
-                push_text(json, None);
-                push_text(json, Some(&row.code_hash.text()));
-                push_number(json, Some(i64::from(row.generation)));
-                push_text(json, row.refresh_hash.map(|hash| hash.text()).as_deref());
-                push_number(json, row.refresh_expires_at.map(|at| at.0));
-                json.push(']');
+                let element = &mut self.elements;
+                element.text(None);
+                element.text(Some(&row.code_hash.text()));
+                element.number(Some(i64::from(row.generation)));
+                element.text(row.refresh_hash.map(|hash| hash.text()).as_deref());
+                element.number(row.refresh_expires_at.map(|at| at.0));
                 Verdict { outcome: Outcome::Redeemed(Box::new(row)), receipt: Some(receipt) }
             }
         }
@@ -242,13 +228,12 @@ impl Plan {
                 let receipt = self.begin('r', &told_of(&row, &row.grant_id.text(), "token.refreshed", None, &rotation.trail));
                 self.count(Kind::Rotate);
                 let expires_at = rotation.successor.expires_at.min(row.expires_at);
-                let json = &mut self.json;
-                push_text(json, None);
-                push_text(json, Some(&rotation.presented_hash.text()));
-                push_text(json, Some(&rotation.successor.hash.text()));
-                push_text(json, Some(&rotation.successor.sealed));
-                push_number(json, Some(expires_at.0));
-                json.push(']');
+                let element = &mut self.elements;
+                element.text(None);
+                element.text(Some(&rotation.presented_hash.text()));
+                element.text(Some(&rotation.successor.hash.text()));
+                element.text(Some(&rotation.successor.sealed));
+                element.number(Some(expires_at.0));
                 row.previous_hash = presented;
                 row.successor_sealed = Some(rotation.successor.sealed.clone());
                 row.refresh_hash = Some(rotation.successor.hash);
@@ -269,9 +254,8 @@ impl Plan {
         let grant_id = row.grant_id.text();
         let receipt = self.begin('o', &told_of(&row, &grant_id, "token.refreshed", Some("answered_again"), &rotation.trail));
         self.count(Kind::Again);
-        push_text(&mut self.json, None);
-        push_text(&mut self.json, Some(&rotation.presented_hash.text()));
-        self.json.push(']');
+        self.elements.text(None);
+        self.elements.text(Some(&rotation.presented_hash.text()));
         row.answered_again += 1;
         row.last_used_at = Some(now);
         let answer = Answer::Again { successor_sealed, successor_hash };
@@ -305,19 +289,16 @@ impl Plan {
         Verdict { outcome: Outcome::Ended(true), receipt: Some(receipt) }
     }
 
-    /// The rest of an element that tells every process about an ending; closes it.
+    /// The rest of an element that tells every process about an ending.
     fn end_entry(&mut self, kind: EndedKind, id: &str) {
-        // The counter is raised by all endings of the group at once; each takes its own number back from the end.
         let back = self.count(Kind::Ended) - 1;
-        self.expected[Kind::Raise as usize] = 1;
         let until = self.ended_until.0;
-        let json = &mut self.json;
-        push_text(json, None);
-        push_number(json, i64::try_from(back).ok());
-        push_text(json, Some(kind.as_str()));
-        push_text(json, Some(&ended_hash(kind, id).text()));
-        push_number(json, Some(until));
-        json.push(']');
+        let element = &mut self.elements;
+        element.text(None);
+        element.number(i64::try_from(back).ok());
+        element.text(Some(kind.as_str()));
+        element.text(Some(&ended_hash(kind, id).text()));
+        element.number(Some(until));
     }
 
     /// The kinds of statement that this plan needs.
@@ -327,6 +308,11 @@ impl Plan {
             Kind::Touch => expected[Kind::Approve as usize] > 0,
             kind => expected[*kind as usize] > 0,
         })
+    }
+
+    /// How many endings every process must hear of.
+    pub(super) fn endings(&self) -> Option<i64> {
+        i64::try_from(self.expected[Kind::Ended as usize]).ok().filter(|endings| *endings > 0)
     }
 
     /// Did every statement change what it should?
@@ -350,27 +336,4 @@ fn told_of<'a>(row: &'a GrantRow, grant_id: &'a str, event: &'static str, reason
 
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-/// Appends a text to a JSON array that has begun.
-fn push_text(json: &mut String, text: Option<&str>) {
-    json.push(',');
-    match text {
-        None => json.push_str("null"),
-        Some(text) if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
-            json.push('"');
-            json.push_str(text);
-            json.push('"');
-        }
-        Some(text) => {
-            let _infallible = write!(json, "{}", serde_json::Value::from(text));
-        }
-    }
-}
-
-fn push_number(json: &mut String, number: Option<i64>) {
-    let _infallible = match number {
-        None => write!(json, ",null"),
-        Some(number) => write!(json, ",{number}"),
-    };
 }

@@ -4,15 +4,30 @@
 //! there a crossing costs more than the statement does. So the writer, and nobody else, speaks to SQLite here. Readers stay with sqlx:
 //! a read may wait for the disk, and whoever answers requests must not.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use oauth_types::BoxError;
-use rusqlite::{Connection, OpenFlags, Statement, types::ValueRef};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Statement, types::ValueRef};
 
-use super::db::{Durability, Value};
+use super::db::{Answer, Durability, Row, Value};
+
+/// The texts of one grant, so that a row's text grows once at most.
+const TEXT_BYTES_TYPICAL: usize = 640;
 
 /// A connection of the thread that holds it.
-pub(crate) struct Direct(Connection);
+pub(crate) struct Direct {
+    conn: Connection,
+    /// What is known of a text, by where it stands in memory: texts are constants.
+    shapes: HashMap<(usize, usize), Arc<Shape>>,
+}
+
+/// What a prepared statement takes and gives.
+struct Shape {
+    /// Which value goes into each of SQLite's own parameter numbers.
+    takes: Box<[usize]>,
+    /// The names of its columns.
+    gives: Box<[Box<str>]>,
+}
 
 /// How a connection is opened.
 pub(super) struct Opening<'a> {
@@ -35,42 +50,70 @@ impl Direct {
             Durability::Normal => "NORMAL",
         };
         conn.execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = {}",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+             PRAGMA wal_autocheckpoint = {}",
             opening.wal_pages
         ))?;
-        Ok(Self(conn))
+        Ok(Self { conn, shapes: HashMap::new() })
     }
 
-    /// Runs one statement: how many rows it changed, and what it says.
-    pub(super) fn ask(&mut self, sql: &str, values: &[Value<'_>]) -> Result<(u64, Vec<DirectRow>), BoxError> {
-        let mut statement = self.0.prepare_cached(sql)?;
-        bind(&mut statement, values)?;
-        let columns = statement.column_count();
-        let names: Arc<str> = if columns == 0 { Arc::default() } else { statement.column_names().join("\n").into() };
-        let mut read = Vec::new();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            read.push(DirectRow::copy(row, columns, Arc::clone(&names))?);
+    /// Runs a statement: how many rows it changed, and what it says.
+    pub(super) fn ask(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Answer, BoxError> {
+        self.ask_each(sql, std::iter::once(values))
+    }
+
+    /// Runs a statement with each of these rows of values in turn: how many rows it changed in all, and everything it says.
+    pub(super) fn ask_each<'v, V: AsRef<[Value<'v>]>>(
+        &mut self,
+        sql: &'static str,
+        each: impl Iterator<Item = V>,
+    ) -> Result<Answer, BoxError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let shape = shape(&mut self.shapes, sql, &statement)?;
+        let (mut changed, mut read) = (0, Vec::new());
+        for values in each {
+            bind(&mut statement, &shape, values.as_ref())?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                read.push(Row::Direct(DirectRow::copy(row, &shape)?));
+            }
+            drop(rows);
+            if !statement.readonly() {
+                changed += self.conn.changes();
+            }
         }
-        Ok((self.0.changes(), read))
+        Ok((changed, read))
     }
 
     /// Closes the file; the last to do so folds the write-ahead log into it.
     pub(super) fn close(self) {
-        let _broken = self.0.close();
+        let _broken = self.conn.close();
     }
 }
 
 /// SQLite numbers `$2` by where it stands in the text, we by its name.
-fn bind(statement: &mut Statement<'_>, values: &[Value<'_>]) -> Result<(), BoxError> {
-    for place in 1..=statement.parameter_count() {
-        let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$'));
-        let number: usize = name.ok_or("a parameter without a number")?.parse()?;
-        match number.checked_sub(1).and_then(|index| values.get(index)).ok_or("a parameter without a value")? {
-            Value::Text(text) => statement.raw_bind_parameter(place, text)?,
-            Value::MaybeText(text) => statement.raw_bind_parameter(place, text)?,
-            Value::Int(number) => statement.raw_bind_parameter(place, number)?,
-            Value::MaybeInt(number) => statement.raw_bind_parameter(place, number)?,
+fn shape(shapes: &mut HashMap<(usize, usize), Arc<Shape>>, sql: &'static str, statement: &Statement<'_>) -> Result<Arc<Shape>, BoxError> {
+    let place = (sql.as_ptr() as usize, sql.len());
+    if let Some(shape) = shapes.get(&place) {
+        return Ok(Arc::clone(shape));
+    }
+    let taken = |number| {
+        let name = statement.parameter_name(number).and_then(|name| name.strip_prefix('$')).ok_or("a parameter without a number")?;
+        name.parse::<usize>()?.checked_sub(1).ok_or_else(|| BoxError::from("parameters begin with $1"))
+    };
+    let takes = (1..=statement.parameter_count()).map(taken).collect::<Result<_, _>>()?;
+    let shape = Arc::new(Shape { takes, gives: statement.column_names().into_iter().map(Into::into).collect() });
+    shapes.insert(place, Arc::clone(&shape));
+    Ok(shape)
+}
+
+fn bind(statement: &mut CachedStatement<'_>, shape: &Shape, values: &[Value<'_>]) -> Result<(), BoxError> {
+    for (number, index) in (1..).zip(&shape.takes) {
+        match values.get(*index).ok_or("a parameter without a value")? {
+            Value::Text(text) => statement.raw_bind_parameter(number, text)?,
+            Value::MaybeText(text) => statement.raw_bind_parameter(number, text)?,
+            Value::Int(value) => statement.raw_bind_parameter(number, value)?,
+            Value::MaybeInt(value) => statement.raw_bind_parameter(number, value)?,
         }
     }
     Ok(())
@@ -81,8 +124,7 @@ pub(crate) struct DirectRow {
     cells: Box<[Cell]>,
     /// The texts of all cells, one behind the other.
     text: String,
-    /// The names of the columns, a line each.
-    names: Arc<str>,
+    shape: Arc<Shape>,
 }
 
 /// The portable types and no others.
@@ -94,9 +136,9 @@ enum Cell {
 }
 
 impl DirectRow {
-    fn copy(row: &rusqlite::Row<'_>, columns: usize, names: Arc<str>) -> Result<Self, BoxError> {
-        let (mut text, mut cells) = (String::new(), Vec::with_capacity(columns));
-        for place in 0..columns {
+    fn copy(row: &rusqlite::Row<'_>, shape: &Arc<Shape>) -> Result<Self, BoxError> {
+        let (mut text, mut cells) = (String::with_capacity(TEXT_BYTES_TYPICAL), Vec::with_capacity(shape.gives.len()));
+        for place in 0..shape.gives.len() {
             cells.push(match row.get_ref(place)? {
                 ValueRef::Null => Cell::Null,
                 ValueRef::Integer(number) => Cell::Int(number),
@@ -108,12 +150,12 @@ impl DirectRow {
                 ValueRef::Real(_) | ValueRef::Blob(_) => return Err("a column is neither text nor a whole number".into()),
             });
         }
-        Ok(Self { cells: cells.into_boxed_slice(), text, names })
+        Ok(Self { cells: cells.into_boxed_slice(), text, shape: Arc::clone(shape) })
     }
 
     /// Where the column of this name stands.
     pub(super) fn place_of(&self, name: &str) -> Option<usize> {
-        self.names.split('\n').position(|own| own == name)
+        self.shape.gives.iter().position(|own| **own == *name)
     }
 
     /// What stands in this place, if it is what the asker takes it for.
@@ -193,10 +235,8 @@ mod tests {
         let values = [Value::Text("one"), Value::Int(2), Value::MaybeText(None)];
         let (_, rows) = conn.ask("SELECT $2 AS second, $1 AS first, $3 AS third, $1 AS again", &values).unwrap();
         let row = &rows[0];
-        assert_eq!(row.read::<i64>(row.place_of("second")).unwrap(), 2);
-        assert_eq!(row.read::<&str>(row.place_of("first")).unwrap(), "one");
-        assert_eq!(row.read::<Option<&str>>(Some(2)).unwrap(), None);
-        assert_eq!(row.read::<&str>(row.place_of("again")).unwrap(), "one");
+        assert_eq!((row.int("second").unwrap(), row.text("first").unwrap()), (2, "one"));
+        assert_eq!((row.maybe_text(2).unwrap(), row.text("again").unwrap()), (None, "one"));
         assert!(conn.ask("SELECT $4", &values).is_err(), "an unbound parameter would silently be NULL");
         assert!(conn.ask("SELECT ?", &values).is_err());
     }
@@ -206,9 +246,9 @@ mod tests {
         let (mut conn, _folder) = fresh();
         let (_, rows) = conn.ask("SELECT 'ä' AS a, 7 AS b, NULL AS c", &[]).unwrap();
         let row = &rows[0];
-        assert_eq!((row.read::<&str>(Some(0)).unwrap(), row.read::<bool>(Some(1)).unwrap()), ("ä", true));
-        assert!(row.read::<i64>(Some(0)).is_err() && row.read::<&str>(Some(1)).is_err() && row.read::<&str>(Some(2)).is_err());
-        assert!(row.read::<&str>(Some(3)).is_err() && row.read::<&str>(row.place_of("d")).is_err());
+        assert_eq!((row.text(0).unwrap(), row.flag(1).unwrap(), row.maybe_int(2).unwrap()), ("ä", true, None));
+        assert!(row.int(0).is_err() && row.text(1).is_err() && row.text(2).is_err(), "another type");
+        assert!(row.text(3).is_err() && row.text("d").is_err(), "no such column");
         assert!(conn.ask("SELECT 1.5", &[]).is_err() && conn.ask("SELECT x'00'", &[]).is_err());
     }
 
@@ -219,6 +259,8 @@ mod tests {
         assert_eq!(conn.ask("INSERT INTO t VALUES ('x'), ('y'), ('z')", &[]).unwrap().0, 3);
         let (changed, rows) = conn.ask("DELETE FROM t WHERE a > $1 RETURNING a", &[Value::Text("x")]).unwrap();
         assert_eq!((changed, rows.len()), (2, 2));
-        assert_eq!(conn.ask("UPDATE t SET a = 'b' WHERE a = 'nobody'", &[]).unwrap().0, 0);
+        assert_eq!(conn.ask("SELECT count(*) FROM t", &[]).unwrap().0, 0);
+        let each = [[Value::Text("b")], [Value::Text("c")]];
+        assert_eq!(conn.ask_each("INSERT INTO t VALUES ($1)", each.iter()).unwrap().0, 2);
     }
 }

@@ -1,8 +1,13 @@
-//! The set-based statements of a group: one text for SQLite and PostgreSQL each.
+//! The statements of a group: one text each, walked in two ways.
 //!
-//! `$1` is the group's JSON (plan.rs says what stands in which place), `$2` the time. The `WHERE` of each repeats the compare-and-set.
+//! A text says `{5}` for what stands in place 5 of an element (elements.rs), `{now}` for the time, and `{each}` where it begins to say
+//! which elements it is about. For PostgreSQL that becomes a set, `FROM json_each($1)`, for a call there is a journey. For SQLite it
+//! becomes a parameter, and the prepared statement runs once an element: there a call costs less than reading JSON. The `WHERE` of
+//! each repeats the compare-and-set.
 
-/// The kinds of statement, in the order in which they run. Counters come last: their rows are held for the shortest time.
+use std::{fmt::Write as _, sync::OnceLock};
+
+/// The kinds of statement, in the order in which they run. The counter of endings comes last: its row is held for the shortest time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Approve,
@@ -13,82 +18,144 @@ pub(super) enum Kind {
     End,
     Register,
     Audit,
-    Raise,
     Ended,
 }
 
-impl Kind {
-    pub(super) const ALL: [Self; 10] = [
-        Self::Approve,
-        Self::Touch,
-        Self::Redeem,
-        Self::Rotate,
-        Self::Again,
-        Self::End,
-        Self::Register,
-        Self::Audit,
-        Self::Raise,
-        Self::Ended,
-    ];
+/// How a text is walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// All elements at once: `$1` is their JSON, `$2` the time.
+    Set,
+    /// One element a run: `$1` is the time, then its places.
+    Row,
+}
 
-    /// Its text.
-    pub(super) fn sql(self) -> &'static str {
+/// Raises the counter by all endings of the group at once; each takes its own number back from the end.
+pub(super) const RAISE: &str = "UPDATE counters SET value = value + $1 WHERE name = 'ended'";
+
+impl Kind {
+    pub(super) const ALL: [Self; 9] =
+        [Self::Approve, Self::Touch, Self::Redeem, Self::Rotate, Self::Again, Self::End, Self::Register, Self::Audit, Self::Ended];
+
+    /// The letters of the elements that it is about.
+    pub(super) fn letters(self) -> &'static str {
+        match self {
+            Self::Approve | Self::Touch => "a",
+            Self::Redeem => "d",
+            Self::Rotate => "r",
+            Self::Again => "o",
+            Self::End => "e",
+            Self::Register => "c",
+            Self::Ended => "ex",
+            Self::Audit => "adroecx",
+        }
+    }
+
+    /// Its text for this walk. There are few, and each is made once.
+    pub(super) fn sql(self, walk: Walk) -> &'static str {
+        static TEXTS: OnceLock<[[String; 2]; Kind::ALL.len()]> = OnceLock::new();
+        let texts = TEXTS.get_or_init(|| Self::ALL.map(|kind| [Walk::Set, Walk::Row].map(|walk| rendered(kind, walk))));
+        &texts[self as usize][walk as usize]
+    }
+
+    fn text(self) -> &'static str {
         match self {
             Self::Approve => {
                 "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, redirect_uri_sent, upstream_session,
     auth_time, nonce, code_hash, code_challenge, code_expires_at, created_at, expires_at, generation, answered_again)
-  SELECT j.value->>5, j.value->>3, j.value->>4, j.value->>10, j.value->>11, j.value->>12, j.value->>13 = '1', j.value->>14,
-    CAST(j.value->>15 AS BIGINT), j.value->>16, j.value->>17, j.value->>18, CAST(j.value->>19 AS BIGINT), CAST(j.value->>20 AS BIGINT),
-    CAST(j.value->>21 AS BIGINT), 0, 0
-  FROM json_each($1) AS j WHERE j.value->>0 = 'a'"
+  SELECT {5}, {3}, {4}, {10}, {11}, {12}, {13} = '1', {14}, CAST({15} AS BIGINT), {16}, {17}, {18}, CAST({19} AS BIGINT),
+    CAST({20} AS BIGINT), CAST({21} AS BIGINT), 0, 0 {each}"
             }
             // Once a day is enough to tell a client in use from one that never was.
             Self::Touch => {
-                "UPDATE clients SET last_used_at = $2 FROM json_each($1) AS j
-  WHERE j.value->>0 = 'a' AND client_id = j.value->>3 AND (last_used_at IS NULL OR last_used_at < $2 - 86400)"
+                "UPDATE clients SET last_used_at = {now} {each} AND client_id = {3}
+    AND (last_used_at IS NULL OR last_used_at < {now} - 86400)"
             }
             Self::Redeem => {
-                "UPDATE grants SET code_used_at = $2, last_used_at = $2, generation = CAST(j.value->>11 AS BIGINT),
-    refresh_hash = j.value->>12, refresh_expires_at = CAST(j.value->>13 AS BIGINT)
-  FROM json_each($1) AS j
-  WHERE j.value->>0 = 'd' AND grant_id = j.value->>5 AND code_hash = j.value->>10 AND code_used_at IS NULL AND ended_at IS NULL"
+                "UPDATE grants SET code_used_at = {now}, last_used_at = {now}, generation = CAST({11} AS BIGINT), refresh_hash = {12},
+    refresh_expires_at = CAST({13} AS BIGINT)
+  {each} AND grant_id = {5} AND code_hash = {10} AND code_used_at IS NULL AND ended_at IS NULL"
             }
             Self::Rotate => {
-                "UPDATE grants SET previous_hash = refresh_hash, refresh_hash = j.value->>11, successor_sealed = j.value->>12,
-    refresh_expires_at = CAST(j.value->>13 AS BIGINT), generation = generation + 1, rotated_at = $2, answered_again = 0, last_used_at = $2
-  FROM json_each($1) AS j
-  WHERE j.value->>0 = 'r' AND grant_id = j.value->>5 AND refresh_hash = j.value->>10 AND ended_at IS NULL"
+                "UPDATE grants SET previous_hash = refresh_hash, refresh_hash = {11}, successor_sealed = {12},
+    refresh_expires_at = CAST({13} AS BIGINT), generation = generation + 1, rotated_at = {now}, answered_again = 0, last_used_at = {now}
+  {each} AND grant_id = {5} AND refresh_hash = {10} AND ended_at IS NULL"
             }
             Self::Again => {
-                "UPDATE grants SET answered_again = answered_again + 1, last_used_at = $2
-  FROM json_each($1) AS j
-  WHERE j.value->>0 = 'o' AND grant_id = j.value->>5 AND previous_hash = j.value->>10 AND ended_at IS NULL"
+                "UPDATE grants SET answered_again = answered_again + 1, last_used_at = {now}
+  {each} AND grant_id = {5} AND previous_hash = {10} AND ended_at IS NULL"
             }
-            Self::End => {
-                "UPDATE grants SET ended_at = $2, end_reason = j.value->>6
-  FROM json_each($1) AS j WHERE j.value->>0 = 'e' AND grant_id = j.value->>5 AND ended_at IS NULL"
-            }
+            Self::End => "UPDATE grants SET ended_at = {now}, end_reason = {6} {each} AND grant_id = {5} AND ended_at IS NULL",
             Self::Register => {
                 "INSERT INTO clients (client_id, kind, name, redirect_uris, auth_method, secret_hash, secret_expires_at, grant_types, scope,
     registration_token_hash, metadata, metadata_digest, created_at)
-  SELECT j.value->>3, j.value->>10, j.value->>11, j.value->>12, j.value->>13, j.value->>14, CAST(j.value->>15 AS BIGINT), j.value->>16,
-    j.value->>17, j.value->>18, j.value->>19, j.value->>20, CAST(j.value->>21 AS BIGINT)
-  FROM json_each($1) AS j WHERE j.value->>0 = 'c'"
+  SELECT {3}, {10}, {11}, {12}, {13}, {14}, CAST({15} AS BIGINT), {16}, {17}, {18}, {19}, {20}, CAST({21} AS BIGINT) {each}"
             }
             Self::Audit => {
                 "INSERT INTO audit (audit_id, at, event, client_id, subject, grant_id, reason, reference, source_ip, detail)
-  SELECT j.value->>1, $2, j.value->>2, j.value->>3, j.value->>4, j.value->>5, j.value->>6, j.value->>7, j.value->>8, j.value->>9
-  FROM json_each($1) AS j WHERE $2 > 0"
-            }
-            Self::Raise => {
-                "UPDATE counters SET value = value + (SELECT count(*) FROM json_each($1) AS j WHERE j.value->>0 IN ('e', 'x'))
-  WHERE name = 'ended' AND $2 > 0"
+  SELECT {1}, {now}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9} {each}"
             }
             Self::Ended => {
                 "INSERT INTO ended (number, kind, hash, forget_after)
-  SELECT c.value - CAST(j.value->>10 AS BIGINT), j.value->>11, j.value->>12, CAST(j.value->>13 AS BIGINT)
-  FROM json_each($1) AS j JOIN counters AS c ON c.name = 'ended' WHERE j.value->>0 IN ('e', 'x') AND $2 > 0
+  SELECT (SELECT value FROM counters WHERE name = 'ended') - CAST({10} AS BIGINT), {11}, {12}, CAST({13} AS BIGINT) {each}
   RETURNING number, kind, hash, born_before, forget_after"
+            }
+        }
+    }
+}
+
+fn rendered(kind: Kind, walk: Walk) -> String {
+    let mut pieces = kind.text().split('{');
+    let mut sql = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (word, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        match (word.parse::<usize>(), word, walk) {
+            (Ok(place), _, Walk::Set) => {
+                let _infallible = write!(sql, "(j.value->>{place})");
+            }
+            (Ok(place), _, Walk::Row) => {
+                let _infallible = write!(sql, "${}", place + 1);
+            }
+            (_, "each", Walk::Set) => {
+                let letters: Vec<String> = kind.letters().chars().map(|letter| format!("'{letter}'")).collect();
+                let _infallible = write!(sql, "FROM json_each($1) AS j WHERE $2 > 0 AND j.value->>0 IN ({})", letters.join(", "));
+            }
+            (_, "each", Walk::Row) => sql.push_str("WHERE true"),
+            (_, _, Walk::Set) => sql.push_str("$2"),
+            (_, _, Walk::Row) => sql.push_str("$1"),
+        }
+        sql.push_str(rest);
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_becomes_a_set_or_a_row() {
+        assert_eq!(
+            Kind::End.sql(Walk::Set),
+            "UPDATE grants SET ended_at = $2, end_reason = (j.value->>6) FROM json_each($1) AS j WHERE $2 > 0 AND j.value->>0 IN ('e') \
+             AND grant_id = (j.value->>5) AND ended_at IS NULL"
+        );
+        assert_eq!(
+            Kind::End.sql(Walk::Row),
+            "UPDATE grants SET ended_at = $1, end_reason = $7 WHERE true AND grant_id = $6 AND ended_at IS NULL"
+        );
+    }
+
+    /// An element whose letter no statement names would be acknowledged and never written.
+    #[test]
+    fn every_event_is_written_down_and_does_something_besides() {
+        for letter in Kind::Audit.letters().chars() {
+            assert!(Kind::ALL.into_iter().any(|kind| kind != Kind::Audit && kind.letters().contains(letter)), "{letter}");
+        }
+        for kind in Kind::ALL {
+            assert!(kind.letters().chars().all(|letter| Kind::Audit.letters().contains(letter)), "{kind:?}");
+            for walk in [Walk::Set, Walk::Row] {
+                assert!(!kind.sql(walk).contains(['{', '}']), "{}", kind.sql(walk));
             }
         }
     }

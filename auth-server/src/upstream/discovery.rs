@@ -114,7 +114,8 @@ fn foreign_or_insecure(url: &Url) -> UpstreamFault {
     if url.scheme() == "https" { UpstreamFault::EndpointForeign } else { UpstreamFault::EndpointInsecure }
 }
 
-fn at_backchannel(url: Url, settings: &UpstreamConfig) -> Result<Url, UpstreamFault> {
+/// Where we reach what browsers find at this URL.
+pub(super) fn at_backchannel(url: Url, settings: &UpstreamConfig) -> Result<Url, UpstreamFault> {
     let Some(origin) = &settings.backchannel_origin else { return Ok(url) };
     let path_and_query = &url[url::Position::BeforePath..];
     Url::parse(&format!("{origin}{path_and_query}")).map_err(|_| UpstreamFault::Malformed)

@@ -86,7 +86,7 @@ impl Upstreams {
         let provider = |settings: &UpstreamConfig| -> Arc<dyn UpstreamIdp> {
             match settings.kind {
                 UpstreamKind::Keycloak | UpstreamKind::Oidc => Arc::new(oidc::Oidc::new(settings.clone(), http.clone(), clock.clone())),
-                UpstreamKind::Github => Arc::new(github::Github::new(settings.clone())),
+                UpstreamKind::Github => Arc::new(github::Github::new(settings.clone(), http.clone(), clock.clone())),
             }
         };
         Ok(Self(config.upstreams.iter().map(provider).collect()))
@@ -106,11 +106,6 @@ impl Upstreams {
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<dyn UpstreamIdp>> {
         self.0.iter()
-    }
-
-    /// The one of this issuer.
-    pub(crate) fn of_issuer(&self, issuer: &str) -> Option<&Arc<dyn UpstreamIdp>> {
-        self.all().find(|provider| provider.settings().issuer == issuer)
     }
 
     /// None at all?

@@ -116,7 +116,62 @@ impl Oidc {
         Ok(claims::facts(&believed.claims, &more, self.roles)?)
     }
 
-    async fn arrive_checked(&self, answer: Callback, memory: &Memory, redirect_uri: &str) -> Result<Arrival, UpstreamError> {
+    /// The token answer of a recheck was good: what does it say?
+    async fn standing(&self, known: &Known, subject: &str, tokens: &TokenAnswer) -> Result<Standing, UpstreamError> {
+        let Some(token) = tokens.id_token.as_deref() else {
+            // OpenID Connect Core §12.2: a refresh might bring no ID token. Then UserInfo says who it is.
+            let said = self.userinfo(known, &tokens.access_token).await?;
+            return match said.get("sub").and_then(Value::as_str) {
+                Some(theirs) if theirs == subject => Ok(Standing::Stands(claims::facts(&Map::new(), &said, self.roles)?)),
+                Some(_) => Ok(Standing::Gone(GoneWhy::AnotherPerson)),
+                None => Err(UpstreamFault::IdTokenMissing.into()),
+            };
+        };
+        let expected = Expected { nonce: None, max_age: None, access_token: Some(&tokens.access_token), now: self.provider.now() };
+        let believed = self.believe(token, known, &expected).await?;
+        if believed.subject != subject {
+            return Ok(Standing::Gone(GoneWhy::AnotherPerson));
+        }
+        Ok(Standing::Stands(self.facts(known, &believed, &tokens.access_token).await?))
+    }
+}
+
+#[async_trait]
+impl UpstreamIdp for Oidc {
+    fn settings(&self) -> &UpstreamConfig {
+        self.config()
+    }
+
+    async fn depart(&self, asking: &Asking<'_>) -> Result<Departure, UpstreamError> {
+        let known = self.provider.known().await?;
+        let memory = Memory::fresh(&self.config().id, asking, self.provider.now());
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(memory.verifier.clone()));
+        let mut location = known.metadata.authorization.clone();
+        {
+            let mut query = location.query_pairs_mut();
+            query
+                .append_pair("response_type", "code")
+                .append_pair("client_id", &self.config().client_id)
+                .append_pair("redirect_uri", asking.redirect_uri)
+                .append_pair("scope", &self.scopes(&known))
+                .append_pair("state", &memory.state)
+                .append_pair("nonce", &memory.nonce)
+                .append_pair("code_challenge", challenge.as_str())
+                .append_pair("code_challenge_method", "S256");
+            let max_age = asking.max_age.map(|age| age.0.to_string());
+            let prompt = asking.prompt_login.then_some("login");
+            for (name, value) in
+                [("max_age", max_age.as_deref()), ("prompt", prompt), ("login_hint", asking.login_hint), ("ui_locales", asking.ui_locales)]
+            {
+                if let Some(value) = value {
+                    query.append_pair(name, value);
+                }
+            }
+        }
+        Ok(Departure { location, memory })
+    }
+
+    async fn arrive(&self, answer: Callback, memory: &Memory, redirect_uri: &str) -> Result<Arrival, UpstreamError> {
         if memory.idp != self.config().id || !secret::same(answer.state.as_bytes(), memory.state.as_bytes()) {
             return Err(UpstreamFault::StateUnknown.into());
         }
@@ -162,65 +217,6 @@ impl Oidc {
         Ok(Arrival { identity, token: kept(&tokens, None) })
     }
 
-    /// The token answer of a recheck was good: what does it say?
-    async fn standing(&self, known: &Known, subject: &str, tokens: &TokenAnswer) -> Result<Standing, UpstreamError> {
-        let Some(token) = tokens.id_token.as_deref() else {
-            // OpenID Connect Core §12.2: a refresh might bring no ID token. Then UserInfo says who it is.
-            let said = self.userinfo(known, &tokens.access_token).await?;
-            return match said.get("sub").and_then(Value::as_str) {
-                Some(theirs) if theirs == subject => Ok(Standing::Stands(claims::facts(&Map::new(), &said, self.roles)?)),
-                Some(_) => Ok(Standing::Gone(GoneWhy::AnotherPerson)),
-                None => Err(UpstreamFault::IdTokenMissing.into()),
-            };
-        };
-        let expected = Expected { nonce: None, max_age: None, access_token: Some(&tokens.access_token), now: self.provider.now() };
-        let believed = self.believe(token, known, &expected).await?;
-        if believed.subject != subject {
-            return Ok(Standing::Gone(GoneWhy::AnotherPerson));
-        }
-        Ok(Standing::Stands(self.facts(known, &believed, &tokens.access_token).await?))
-    }
-}
-
-#[async_trait]
-impl UpstreamIdp for Oidc {
-    fn settings(&self) -> &UpstreamConfig {
-        self.config()
-    }
-
-    async fn depart(&self, asking: &Asking<'_>) -> Result<Departure, UpstreamError> {
-        let known = self.provider.known().await.inspect_err(|error| self.provider.tell("documents", error))?;
-        let memory = Memory::fresh(&self.config().id, asking, self.provider.now());
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(memory.verifier.clone()));
-        let mut location = known.metadata.authorization.clone();
-        {
-            let mut query = location.query_pairs_mut();
-            query
-                .append_pair("response_type", "code")
-                .append_pair("client_id", &self.config().client_id)
-                .append_pair("redirect_uri", asking.redirect_uri)
-                .append_pair("scope", &self.scopes(&known))
-                .append_pair("state", &memory.state)
-                .append_pair("nonce", &memory.nonce)
-                .append_pair("code_challenge", challenge.as_str())
-                .append_pair("code_challenge_method", "S256");
-            let max_age = asking.max_age.map(|age| age.0.to_string());
-            let prompt = asking.prompt_login.then_some("login");
-            for (name, value) in
-                [("max_age", max_age.as_deref()), ("prompt", prompt), ("login_hint", asking.login_hint), ("ui_locales", asking.ui_locales)]
-            {
-                if let Some(value) = value {
-                    query.append_pair(name, value);
-                }
-            }
-        }
-        Ok(Departure { location, memory })
-    }
-
-    async fn arrive(&self, answer: Callback, memory: &Memory, redirect_uri: &str) -> Result<Arrival, UpstreamError> {
-        self.arrive_checked(answer, memory, redirect_uri).await.inspect_err(|error| self.provider.tell("sign-in", error))
-    }
-
     async fn still_stands(&self, subject: &str, token: &UpstreamToken) -> Recheck {
         let asked = async {
             let known = self.provider.known().await?;
@@ -250,15 +246,12 @@ impl UpstreamIdp for Oidc {
     }
 
     async fn read_logout_notice(&self, logout_token: &str) -> Result<LogoutNotice, UpstreamError> {
-        let read = async {
-            let known = self.provider.known().await?;
-            let believe = |known: &Known| logout_token::believe(logout_token, &known.keys, self.config(), self.provider.now());
-            match believe(&known) {
-                Err(UpstreamFault::KeyUnknown) => Ok(believe(&*self.provider.look_at_keys_again().await?)?),
-                believed => Ok(believed?),
-            }
-        };
-        read.await.inspect_err(|error| self.provider.tell("logout", error))
+        let known = self.provider.known().await?;
+        let believe = |known: &Known| logout_token::believe(logout_token, &known.keys, self.config(), self.provider.now());
+        match believe(&known) {
+            Err(UpstreamFault::KeyUnknown) => Ok(believe(&*self.provider.look_at_keys_again().await?)?),
+            believed => Ok(believed?),
+        }
     }
 
     async fn sign_out(&self, token: &UpstreamToken, back_to: &str, state: &str) -> Option<Url> {

@@ -131,7 +131,7 @@ impl Provider {
         }
     }
 
-    /// A line for the operator about a call that failed. The refusal of a request, if there is one, tells its own.
+    /// A line for the operator about a call that failed. What a person waits for tells its own story: the refusal of their request.
     pub(super) fn tell(&self, part: &'static str, error: &UpstreamError) {
         tell(&self.settings, part, error);
     }

@@ -25,6 +25,8 @@ use crate::{
 const START: Timestamp = Timestamp(1_800_000_000);
 const RECHECK: Ttl = Ttl(300);
 const ISSUER: &str = "https://idp.example";
+const OLD_KEY: &str = "1:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
+const NEW_KEY: &str = "2:CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA";
 
 /// How the provider answers when it is asked who stands.
 #[derive(Debug, Clone)]
@@ -143,7 +145,7 @@ impl Plan {
     async fn stands(self) -> House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::at(START));
-        let sealing = SealingKeys::fresh();
+        let sealing = SealingKeys::parse(OLD_KEY).unwrap();
         let provider = Arc::new(Provider {
             settings: self.settings,
             says: Mutex::new(Says::Stands { roles: &["reader"], rotates_to: None }),
@@ -501,6 +503,22 @@ async fn a_token_in_another_persons_row_does_not_open() {
     let row = house.store.upstream_session(&id).await.unwrap().unwrap();
     assert_eq!((row.ended_at, row.checking_until), (None, None), "the lease is given back");
     assert_eq!(house.asked(), 0);
+}
+
+/// What an older sealing key sealed is sealed with the newer one when the provider is asked, so that the older one may go.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_moves_to_the_newest_sealing_key() {
+    let house = House::open().await;
+    let sealed_by = async || {
+        let row = house.store.upstream_session(&house.id).await.unwrap().unwrap();
+        SealingKeys::sealed_by(&row.sealed_token.unwrap())
+    };
+    assert_eq!(sealed_by().await, Some(1));
+    let both = SealingKeys::parse(&format!("{NEW_KEY}\n{OLD_KEY}")).unwrap();
+    let (_, newer) = server(&house.folder, &house.clock, &both, &house.provider).await;
+    house.due();
+    assert!(newer.ask(&house.id).await.is_ok_and(|stand| stand != Stand::Ended));
+    assert_eq!((sealed_by().await, house.asked_with()), (Some(2), vec!["rt-1".to_owned()]));
 }
 
 /// OpenID Connect Back-Channel Logout 1.0 §2.6: a notice of one session, once; of a person without a session, all of theirs.

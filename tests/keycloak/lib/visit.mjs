@@ -70,6 +70,28 @@ async function answer(page, person, idp) {
   throw new Error(`no way on: ${await visibleText(page)}`);
 }
 
+/** The person types the right password, and the browser is held back where Keycloak sends it: the callback's address, unvisited. */
+export async function heldCallback(page, person) {
+  const devtools = await page.context().newCDPSession(page);
+  let held;
+  // The redirect that answers the login form: routes of the driver do not see it, the browser's own tools do.
+  devtools.on('Fetch.requestPaused', ({ requestId, responseHeaders = [] }) => {
+    held = responseHeaders.find(({ name }) => name.toLowerCase() === 'location')?.value;
+    devtools.send('Fetch.fulfillRequest', { requestId, responseCode: 200, body: Buffer.from('held back').toString('base64') });
+  });
+  await devtools.send('Fetch.enable', { patterns: [{ urlPattern: '*/login-actions/authenticate*', requestStage: 'Response' }] });
+  await page.fill('#username', person.username);
+  await page.fill('#password', person.password);
+  await page.click('#kc-login');
+  await page.waitForFunction(() => document.body?.innerText === 'held back');
+  await devtools.detach();
+  if (!held?.startsWith(`${portico}/callback/`)) throw new Error(`Keycloak sent the browser to ${held}`);
+  return held;
+}
+
+/** Is this Keycloak's page with the login form? */
+export const isLogin = async (page) => (await page.locator('#kc-login').count()) > 0;
+
 /** What one sign-in gave, and what its client does with it. */
 export class Visit {
   constructor({ context, page }, client, answer) {

@@ -257,7 +257,7 @@ impl State {
 }
 
 /// Sends an answer, or what a fault makes of it.
-async fn broken(fault: Option<Fault>, (status, body): (u16, String)) -> HttpResponse {
+pub(super) async fn broken(fault: Option<Fault>, (status, body): (u16, String)) -> HttpResponse {
     let answer = |status: u16, body: String| {
         let status = actix_web::http::StatusCode::from_u16(status).expect("a status");
         HttpResponse::build(status).content_type("application/json").body(body)

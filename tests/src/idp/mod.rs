@@ -8,6 +8,7 @@
 //! It knows nothing of the server under test, so that unit tests of that server can use it as well as whole stages.
 
 mod answers;
+pub mod github;
 mod keys;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,16 +33,24 @@ pub type Twist = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
 /// Somebody who can sign in.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the names are the claims")]
 pub struct Person {
+    /// The provider's name for them.
     pub sub: String,
+    /// What they type.
     pub username: String,
+    /// What they are called.
     pub name: String,
+    /// Their address.
     pub email: String,
+    /// Did the provider verify it?
     pub email_verified: bool,
+    /// Paths of groups.
     pub groups: Vec<String>,
+    /// Realm roles.
     pub roles: Vec<String>,
+    /// Roles of our client.
     pub client_roles: Vec<String>,
+    /// Shut out by an administrator.
     pub disabled: bool,
 }
 

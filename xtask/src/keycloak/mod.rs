@@ -109,7 +109,7 @@ fn settings(keycloak: &Keycloak) -> String {
     let rule = |who: &str, scopes: &[&str]| format!("[[rule]]\n{who}\nenter = true\nscopes = {scopes:?}\n\n");
     [
         "[people]\ndefault = \"deny\"\n\n".to_owned(),
-        upstream(REALM, "outlive"),
+        upstream(REALM, "follow"),
         upstream("brief-follow", "follow"),
         upstream("brief-outlive", "outlive"),
         upstream(BARE_REALM, "follow"),
