@@ -9,6 +9,7 @@ mod doctor;
 mod environment;
 mod files;
 mod health;
+mod init;
 mod keycloak;
 mod keys;
 mod migrate;
@@ -62,6 +63,8 @@ enum Command {
     /// Services behind this origin that cannot check tokens themselves: add, list, remove.
     #[command(subcommand)]
     Service(service::Command),
+    /// What compose.yaml needs: names, fresh secrets, folders. Never overwrites.
+    Init(init::Arguments),
     /// Something to begin with: a protected MCP server of your own.
     #[command(subcommand)]
     New(new::Command),
@@ -101,6 +104,7 @@ async fn run(line: CommandLine) -> Result<ExitCode, String> {
         Some(Command::Doctor(command)) => return Ok(doctor::run(command).await?.exit_code()),
         Some(Command::Migrate(place)) => migrate::run(place).await?,
         Some(Command::Service(command)) => service::run(command)?,
+        Some(Command::Init(arguments)) => init::run(&arguments)?,
         Some(Command::New(command)) => new::run(command)?,
         Some(Command::DevCa(arguments)) => dev_ca::run(&arguments)?,
         Some(Command::Health(arguments)) => health::run(&arguments)?,

@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod closing;
 mod conformance;
+mod containers;
 mod crash;
 mod docs;
 mod e2e;
@@ -23,6 +24,7 @@ mod run;
 mod server;
 mod setup;
 mod suites;
+mod template;
 mod test;
 mod visitor;
 mod wire;
@@ -59,6 +61,10 @@ enum Task {
         /// Journeys to run; none means all
         journeys: Vec<String>,
     },
+    /// What can be said of compose.yaml and the Dockerfile without a container engine
+    Containers,
+    /// A new MCP server from the template: compiles, is tested, stands behind a running Portico
+    Template,
     /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
     Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
@@ -96,6 +102,8 @@ fn main() -> ExitCode {
         Task::Setup => setup::all().map(|()| Tally::default()),
         Task::Test => test::all(binary),
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
+        Task::Containers => suites::alone(binary, containers::run),
+        Task::Template => suites::alone(binary, template::run),
         Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
         Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),

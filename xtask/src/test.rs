@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::closing::{self, Tally, say};
 use crate::postgres::Postgres;
 use crate::suites::{binary, counted};
-use crate::{Result, check, conformance, crash, e2e, edge, keycloak, newcomer, pages, run, setup, workspace};
+use crate::{Result, check, conformance, containers, crash, e2e, edge, keycloak, newcomer, pages, run, setup, template, workspace};
 
 /// Building and running the whole workspace from nothing.
 const CARGO_TEST_LIMIT: Duration = Duration::from_secs(2400);
@@ -22,6 +22,8 @@ pub(crate) fn all(chosen: Option<&Path>) -> Result<Tally> {
     match binary(chosen) {
         Ok(binary) => {
             sum.add(counted("real clients", || e2e::run(&binary, &[])));
+            sum.add(counted("containers", || containers::run(&binary)));
+            sum.add(counted("template", || template::run(&binary)));
             sum.add(counted("edge", || edge::run(&binary)));
             sum.add(counted("browser", || pages::run(&binary)));
             sum.add(counted("Keycloak", || keycloak::run(&binary, &[])));

@@ -68,6 +68,8 @@ type Trip<T> = Result<T, Trouble>;
 pub(crate) struct App {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
+    /// The resource it asks tokens for, where that is not the default one (RFC 8707).
+    resource: Option<String>,
     /// RFC 7592 §3: what reads the registration back, and where.
     registration_token: String,
     registration_target: String,
@@ -124,9 +126,15 @@ impl App {
         Ok(Self {
             client_id,
             redirect_uri: redirect_uri.to_owned(),
+            resource: None,
             registration_token: member(&information, "registration_access_token")?,
             registration_target: target_of(&address).to_owned(),
         })
+    }
+
+    /// The same client, asking for tokens for this resource.
+    pub(crate) fn for_resource(self, resource: &str) -> Self {
+        Self { resource: Some(resource.to_owned()), ..self }
     }
 
     /// Whether the server still knows this client (RFC 7592 §2.1).
@@ -262,15 +270,16 @@ impl Person {
 pub(crate) fn authorization_target(app: &App) -> Trip<(String, String)> {
     let verifier = random::secret(32).map_err(|error| Trouble::Wrong(error.to_string()))?;
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
-    let query = form(&[
+    let mut pairs = vec![
         ("response_type", "code"),
         ("client_id", &app.client_id),
         ("redirect_uri", &app.redirect_uri),
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
         ("state", &verifier[..16]),
-    ]);
-    Ok((format!("/authorize?{query}"), verifier))
+    ];
+    pairs.extend(app.resource.as_deref().map(|resource| ("resource", resource)));
+    Ok((format!("/authorize?{}", form(&pairs)), verifier))
 }
 
 /// What a client sends to register (RFC 7591 §2).

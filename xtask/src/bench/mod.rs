@@ -11,6 +11,7 @@ mod profile;
 mod rows;
 mod scale;
 mod table;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,8 +123,9 @@ impl Bench {
         let mut house = House::build(name, &self.server, &[])?;
         house.pin_to(self.server_core);
         house.configure(&format!(
-            "[registration]\nper_source_hourly = {ROOM}\npending_max = {ROOM}\n\n\
-             [[resource_server]]\nid = \"{INTROSPECTOR}\"\npath = \"/mcp\"\nsecret = \"{INTROSPECTOR_SECRET}\"\n"
+            "{}[registration]\nper_source_hourly = {ROOM}\npending_max = {ROOM}\n\n\
+             [[resource_server]]\nid = \"{INTROSPECTOR}\"\npath = \"/mcp\"\nsecret = \"{INTROSPECTOR_SECRET}\"\n",
+            verify::SETTINGS,
         ))?;
         Ok(house)
     }

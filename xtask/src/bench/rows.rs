@@ -19,16 +19,16 @@ use super::figures::{Figures, Grant, Load, drive, signature_ns};
 use super::prepare::Stage;
 use super::profile::Sampling;
 use super::table::{Report, Row};
-use super::{Bench, INTROSPECTOR, INTROSPECTOR_SECRET};
+use super::{Bench, INTROSPECTOR, INTROSPECTOR_SECRET, verify};
 
 const START_LIMIT: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(10);
 /// Tokens to be seen for the first time: more than the fastest server introspects in one measurement.
-const FIRST_SIGHTS: usize = 150_000;
+pub(super) const FIRST_SIGHTS: usize = 150_000;
 
 /// What a row is compared with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Floor {
+pub(super) enum Floor {
     /// The bytes alone: nothing is signed, nothing is kept.
     Echo,
     /// The request on disk in a group.
@@ -40,13 +40,13 @@ enum Floor {
 }
 
 /// One row before it is measured.
-struct Plan {
-    name: &'static str,
-    /// ES of whole-server processor time; issue 3.
-    target: f64,
-    connections: usize,
-    floor: Floor,
-    work: Value,
+pub(super) struct Plan {
+    pub(super) name: &'static str,
+    /// ES of whole-server processor time; issue 3, for forward-auth issue 5.
+    pub(super) target: f64,
+    pub(super) connections: usize,
+    pub(super) floor: Floor,
+    pub(super) work: Value,
 }
 
 /// One run over the rows: who is asked, what lies beneath, and where the figures go.
@@ -73,6 +73,7 @@ impl Run<'_> {
         for plan in others(self.house, stage) {
             self.row(&floor, plan)?;
         }
+        verify::measure(self, &floor)?;
         self.first_sights(&floor, &grants)
     }
 
@@ -90,7 +91,7 @@ impl Run<'_> {
         self.row(floor, Plan { name, target: 4.8, connections: 16, floor: Floor::Echo, work }).map(|_| ())
     }
 
-    fn row(&mut self, floor: &FloorServer, plan: Plan) -> Result<Option<Figures>> {
+    pub(super) fn row(&mut self, floor: &FloorServer, plan: Plan) -> Result<Option<Figures>> {
         let Plan { name, target, connections, floor: beneath, work } = plan;
         if !(self.wanted)(name) {
             return Ok(None);
@@ -167,7 +168,7 @@ fn tool_call(house: &House, stage: &Stage) -> String {
 }
 
 /// The floor's process; it ends with this value.
-struct FloorServer {
+pub(super) struct FloorServer {
     child: Child,
     authority: String,
     _folder: tempfile::TempDir,

@@ -24,7 +24,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const GLANCE: Duration = Duration::from_millis(20);
 /// What of the shipped static configuration belongs to a container, and is replaced here. Each must be found.
-const ADDRESSES: [&str; 4] = ["\":8080\"", "\":8443\"", "\"127.0.0.1:8082\"", "/etc/traefik/dynamic"];
+const ADDRESSES: [&str; 4] = ["address: \":80\"", "address: \":443\"", "address: \"127.0.0.1:8082\"", "/etc/traefik/dynamic"];
 
 /// Where everything is.
 pub(super) struct Stage {
@@ -137,9 +137,9 @@ impl Stage {
     fn write_static(&self) -> Result<()> {
         let mut text = fs::read_to_string(workspace::root().join("traefik/traefik.yaml"))?;
         let here = [
-            format!("\"127.0.0.1:{}\"", self.ports.clear),
-            format!("\"127.0.0.1:{}\"", self.ports.secure),
-            format!("\"127.0.0.1:{}\"", self.ports.ping),
+            format!("address: \"127.0.0.1:{}\"", self.ports.clear),
+            format!("address: \"127.0.0.1:{}\"", self.ports.secure),
+            format!("address: \"127.0.0.1:{}\"", self.ports.ping),
             self.path("dynamic").display().to_string(),
         ];
         for (shipped, here) in ADDRESSES.iter().zip(&here) {

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the suites need, by package name, only where it is missing.
 
 mod apt;
+mod go;
 mod keycloak;
 mod node;
 mod python;
@@ -13,7 +14,7 @@ use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
 pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
-pub(crate) use traefik::traefik;
+pub(crate) use traefik::{VERSION as TRAEFIK_VERSION, compose_reader, traefik};
 
 /// The folder whose `node_modules` holds the public MCP server that stands behind forward-auth.
 pub(crate) fn edge_services() -> Result<PathBuf> {
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Result<()> {
     let parts = parts()?;
     edge_services()?;
     traefik()?;
+    compose_reader()?;
     keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
