@@ -12,7 +12,8 @@ pub(crate) const ID: &str = "keycloak";
 /// The realm, and who we are there.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Realm {
-    /// A Keycloak realm where people sign in, as its tokens name it: https://id.example.com/realms/company. In place of every [[upstream]].
+    /// A Keycloak realm where people sign in, as its tokens name it: https://id.example.com/realms/company. It stands in place of every
+    /// [[upstream]], and what it begins follows the session there: who is signed out in its console is out here within a second.
     #[arg(long = "keycloak", value_name = "ISSUER", env = "PORTICO_KEYCLOAK")]
     issuer: Option<String>,
     /// The client id of Portico in that realm; its secret is in PORTICO_KEYCLOAK_SECRET.
@@ -37,7 +38,7 @@ fn setting(issuer: &str, client: &str, secret: &str) -> Override {
 
 #[cfg(test)]
 mod tests {
-    use auth_server::config::{Layers, UpstreamKind, resolve};
+    use auth_server::config::{Layers, UpstreamKind, UpstreamLife, resolve};
 
     use super::setting;
 
@@ -49,6 +50,7 @@ mod tests {
         let [upstream] = &config.upstreams[..] else { panic!("{:?}", config.upstreams) };
         assert_eq!((upstream.id.as_str(), upstream.kind, upstream.client_id.as_str()), ("keycloak", UpstreamKind::Keycloak, "portico"));
         assert_eq!(upstream.issuer, "https://id.example.com/realms/company");
+        assert_eq!(upstream.session, UpstreamLife::Follow, "a logout in the console is told (decision 116)");
     }
 
     #[test]

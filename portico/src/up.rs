@@ -169,10 +169,15 @@ pub(crate) enum FirstAccount {
     Made { username: String, generated: Option<String> },
     /// There are accounts already.
     Existing { username: String },
+    /// None: people sign in elsewhere, and a password that opens nothing would only mislead.
+    Elsewhere { providers: Vec<String> },
 }
 
 /// Makes the account of `--user` where it is missing: on the first start, or when its password is given.
 async fn first_account(app: &App, username: &str) -> Result<FirstAccount, String> {
+    if !app.config().accounts.offered {
+        return Ok(FirstAccount::Elsewhere { providers: app.config().upstreams.iter().map(|upstream| upstream.name.clone()).collect() });
+    }
     let accounts = app.account_lines().await.map_err(|problem| chain(&problem))?;
     if let Some(known) = accounts.iter().find(|account| account.username == username) {
         return Ok(FirstAccount::Existing { username: known.username.clone() });

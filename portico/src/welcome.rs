@@ -13,7 +13,7 @@ pub(crate) fn text(config: &Config, documents: &Path, account: &FirstAccount, fi
     let _ = writeln!(out, "\nPortico is up after {} ms.\n", took.as_millis());
     let _ = writeln!(out, "  Give this to a client    {mcp}");
     let _ = writeln!(out, "  Look at it               {}/", config.issuer);
-    let _ = writeln!(out, "  Sign in as               {}", sign_in(account));
+    let _ = writeln!(out, "  Sign in                  {}", sign_in(account));
     let _ = writeln!(out, "  Documents searched       {}", documents.display());
     let _ = writeln!(out, "  State is kept in         {}\n", config.data_dir.display());
     let _ = writeln!(out, "  Claude Code     claude mcp add --transport http portico {mcp}");
@@ -29,9 +29,10 @@ pub(crate) fn text(config: &Config, documents: &Path, account: &FirstAccount, fi
 
 fn sign_in(account: &FirstAccount) -> String {
     match account {
-        FirstAccount::Made { username, generated: Some(password) } => format!("{username}, password {password}   (shown this once)"),
-        FirstAccount::Made { username, generated: None } => format!("{username}, with the password in PORTICO_PASSWORD"),
-        FirstAccount::Existing { username } => format!("{username}, or another of `portico users list`"),
+        FirstAccount::Made { username, generated: Some(password) } => format!("as {username}, password {password}   (shown this once)"),
+        FirstAccount::Made { username, generated: None } => format!("as {username}, with the password in PORTICO_PASSWORD"),
+        FirstAccount::Existing { username } => format!("as {username}, or another of `portico users list`"),
+        FirstAccount::Elsewhere { providers } => format!("at {}", providers.join(", ")),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::doctor::keycloak::wanted::{BACKCHANNEL_SESSION, BACKCHANNEL_URL, OFFL
 pub(super) fn judge(client: &Client, realm: &Realm, wanted: &Wanted) -> Vec<Finding> {
     let mut findings = vec![backchannel_url(client, wanted), backchannel_session(client), front_channel(client), refresh_tokens(client)];
     findings.extend(lifetimes(client, realm, wanted));
+    findings.extend(offline(wanted));
     findings.push(rotation(realm));
     findings.push(transport(realm, wanted));
     findings
@@ -139,6 +140,17 @@ fn too_short(life: &Lifetime, needed: u64) -> Finding {
             cure: Cure::Repair((life.repair)(life.setting, should)),
         },
     )
+}
+
+/// Decision 116: Keycloak keeps no online session beside an offline one, and what is not there does not end.
+fn offline(wanted: &Wanted) -> Option<Finding> {
+    wanted.scopes.iter().any(|scope| scope == OFFLINE).then(|| {
+        Finding::notice(
+            "offline",
+            "sign-ins outlive their session (session = outlive)",
+            "Signing a person out in the console then sends no notice; Portico finds out when it asks again. `follow` ends it at once.",
+        )
+    })
 }
 
 fn rotation(realm: &Realm) -> Finding {

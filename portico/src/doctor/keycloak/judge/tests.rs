@@ -308,6 +308,7 @@ fn every_scope_that_we_ask_for_is_the_clients() {
     offline.scopes.push("offline_access".to_owned());
     let mut reading = development_realm();
     assert!(!judge(&reading, &offline).iter().any(Finding::is_wrong));
+    assert_eq!(notices(&judge(&reading, &offline)), ["offline"]);
     reading.client.as_mut().unwrap().optional_client_scopes.clear();
     assert_eq!(only_wrong(&judge(&reading, &offline)).0, "scopes");
     offline.scopes.push("nobody-has-it".to_owned());
