@@ -22,6 +22,7 @@ struct Document {
     jwks_uri: Option<String>,
     userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
     scopes_supported: Option<Vec<String>>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default)]
@@ -41,6 +42,8 @@ pub(super) struct Metadata {
     pub(super) userinfo: Option<Url>,
     /// Where browsers go to sign out.
     pub(super) end_session: Option<Url>,
+    /// Where a token is handed back (RFC 7009).
+    pub(super) revocation: Option<Url>,
     /// Do its answers carry `iss` (RFC 9207 §3)? Then one without it is not its own.
     pub(super) answers_name_it: bool,
     /// Does it know `offline_access`? One that lists its scopes may refuse others.
@@ -74,6 +77,7 @@ pub(super) fn read(body: &serde_json::Value, settings: &UpstreamConfig) -> Resul
         keys: back(needed(document.jwks_uri)?)?,
         userinfo: document.userinfo_endpoint.map(back).transpose()?,
         end_session: document.end_session_endpoint.map(front).transpose()?,
+        revocation: document.revocation_endpoint.map(back).transpose()?,
         answers_name_it: document.authorization_response_iss_parameter_supported,
         knows_offline_access: document.scopes_supported.is_none_or(|scopes| scopes.iter().any(|scope| scope == "offline_access")),
         // Without a list it is client_secret_basic (OpenID Connect Discovery §3).

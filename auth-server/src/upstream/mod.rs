@@ -62,7 +62,8 @@ pub(crate) trait UpstreamIdp: Send + Sync {
     /// A logout token of OpenID Connect Back-Channel Logout 1.0 §2.4, checked by §2.6 but for its replay: that is the caller's to see.
     async fn read_logout_notice(&self, logout_token: &str) -> Result<LogoutNotice, UpstreamError>;
 
-    /// Where to send the browser to sign out there too (OpenID Connect RP-Initiated Logout 1.0 §2), if it can be done.
+    /// Where to send the browser to sign out there too (OpenID Connect RP-Initiated Logout 1.0 §2), if it can be done. A token that
+    /// outlives the session there is handed back on the way (RFC 7009); that may take three seconds and may fail.
     async fn sign_out(&self, token: &UpstreamToken, back_to: &str, state: &str) -> Option<Url>;
 
     /// Brings documents up to date that were used and have become old. The last good ones stay when that fails.

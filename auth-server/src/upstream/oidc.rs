@@ -33,6 +33,8 @@ use crate::{
 const ASK_WITHIN: Duration = Duration::from_secs(8);
 /// What follows the token answer of a recheck. With the token request before it, a recheck ends within fifteen seconds.
 const REST_OF_RECHECK_WITHIN: Duration = Duration::from_secs(7);
+/// A person waits to be signed out.
+const HAND_BACK_WITHIN: Duration = Duration::from_secs(3);
 /// The longest token that is kept; Keycloak's have about a thousand characters.
 const TOKEN_CHARACTERS_MAX: usize = 16 * 1024;
 
@@ -72,13 +74,27 @@ impl Oidc {
     }
 
     async fn redeem(&self, known: &Known, fields: &[(&str, &str)]) -> Result<Reply, UpstreamError> {
+        self.post(known, &known.metadata.token, fields).await
+    }
+
+    /// Hands a refresh token back that outlives the session there (RFC 7009 §2.1): signing out there would leave it alive. As well as
+    /// can be done while a person waits; what is not handed back is not asked with any more.
+    async fn hand_back(&self, known: &Known, token: &UpstreamToken) {
+        let Some(url) = known.metadata.revocation.as_ref().filter(|_| self.config().session == UpstreamLife::Outlive) else { return };
+        let fields = [("token", token.secret.as_str()), ("token_type_hint", "refresh_token")];
+        if let Err(error) = within(HAND_BACK_WITHIN, self.post(known, url, &fields)).await {
+            self.provider.tell("revocation", &error);
+        }
+    }
+
+    async fn post(&self, known: &Known, url: &Url, fields: &[(&str, &str)]) -> Result<Reply, UpstreamError> {
         let settings = self.config();
         let who = Credentials {
             client_id: &settings.client_id,
             secret: settings.client_secret.as_ref(),
             in_form: known.metadata.wants_secret_in_form,
         };
-        self.provider.http.post(&known.metadata.token, fields, &who).await
+        self.provider.http.post(url, fields, &who).await
     }
 
     /// Believes an ID token; looks at the keys once more when it names one that is not known.
@@ -256,6 +272,7 @@ impl UpstreamIdp for Oidc {
 
     async fn sign_out(&self, token: &UpstreamToken, back_to: &str, state: &str) -> Option<Url> {
         let known = self.provider.known().await.ok()?;
+        self.hand_back(&known, token).await;
         let mut location = known.metadata.end_session.clone()?;
         {
             let mut query = location.query_pairs_mut();

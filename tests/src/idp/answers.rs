@@ -38,6 +38,11 @@ impl Idp {
         let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (fault, reply) = {
             let mut state = self.state();
+            if state.is_down {
+                return HttpResponse::Ok()
+                    .force_close()
+                    .streaming(futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("down"))]));
+            }
             let scheme = authorization.as_ref().and_then(|text| text.split(' ').next()).map(str::to_owned);
             state.seen.push(Seen { path, fields: fields.clone(), scheme });
             (state.faults.get(&endpoint).cloned(), self.reply(&mut state, &endpoint, &fields, authorization.as_deref()))
@@ -86,6 +91,11 @@ impl Idp {
                     None => Reply::Document(401, json!({ "error": "invalid_token" })),
                 }
             }
+            // RFC 7009 §2.2: 200 for a token that is not known as well.
+            "revoke" if state.knows_client(fields, authorization) => {
+                state.refresh_tokens.remove(fields.get("token").map(String::as_str).unwrap_or_default());
+                Reply::Document(200, json!({}))
+            }
             _ => Reply::Document(404, json!({ "error": "not found" })),
         }
     }
@@ -98,6 +108,7 @@ impl Idp {
             "jwks_uri": self.at("certs"),
             "userinfo_endpoint": self.at("userinfo"),
             "end_session_endpoint": self.at("logout"),
+            "revocation_endpoint": self.at("revoke"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256", "ES256"],

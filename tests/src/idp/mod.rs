@@ -131,6 +131,7 @@ struct State {
     twists: HashMap<&'static str, Twist>,
     seen: Vec<Seen>,
     counter: u64,
+    is_down: bool,
 }
 
 /// The provider. Its clones are the same one.
@@ -171,6 +172,7 @@ impl Idp {
             twists: HashMap::new(),
             seen: Vec::new(),
             counter: 0,
+            is_down: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
@@ -194,8 +196,9 @@ impl Idp {
         actix_web::rt::spawn(server);
     }
 
-    /// Stops listening: connections are refused from now on.
+    /// Stops listening: connections are refused from now on, and those that are open get no answer any more.
     pub async fn stops(&self) {
+        self.state().is_down = true;
         let server = self.server.lock().expect("no holder panics").take();
         if let Some(server) = server {
             server.stop(false).await;
@@ -207,6 +210,7 @@ impl Idp {
     /// # Panics
     /// Somebody else took the port.
     pub fn returns(&self) {
+        self.state().is_down = false;
         self.listen(TcpListener::bind(self.address).expect("the port we just left"));
     }
 
@@ -312,7 +316,7 @@ impl Idp {
         self.state().client_secret = secret.into();
     }
 
-    /// Breaks the answer of a path: `discovery`, `certs`, `auth`, `token`, `userinfo` or `logout`.
+    /// Breaks the answer of a path: `discovery`, `certs`, `auth`, `token`, `userinfo`, `revoke` or `logout`.
     pub fn breaks(&self, endpoint: &str, fault: Fault) {
         self.state().faults.insert(endpoint.into(), fault);
     }

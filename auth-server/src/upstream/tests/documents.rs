@@ -11,7 +11,9 @@ use crate::upstream::idp::Fault;
 /// Attack 59, the class of CVE-2025-6514: a document that sends us, or the browser, elsewhere.
 #[actix_web::test]
 async fn endpoints_elsewhere_are_refused() {
-    for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"] {
+    for endpoint in
+        ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint", "revocation_endpoint"]
+    {
         for (address, why) in [
             ("https://evil.example/x", "upstream_endpoint_foreign"),
             ("http://evil.example/x", "upstream_endpoint_insecure"),

@@ -153,6 +153,31 @@ async fn signing_out_there_carries_the_hint_and_the_way_back() {
     assert_eq!((said("state").as_deref(), said("client_id").as_deref()), (Some("abc"), Some("portico")));
 }
 
+/// RFC 7009 §2.1: signing out there would leave an offline token alive, so it is handed back; what follows the session needs no more.
+#[actix_web::test]
+async fn a_token_that_outlives_the_session_is_handed_back() {
+    for (life, times) in [("outlive", 1), ("follow", 0)] {
+        let scene = Scene::with("keycloak", &format!("session = {life:?}")).await;
+        let arrival = scene.signs_in().await.unwrap();
+        let (subject, token) = (arrival.identity.subject, arrival.token.unwrap());
+        scene.provider().sign_out(&token, "https://portico.test/logout", "abc").await.unwrap();
+        assert_eq!(scene.idp.seen("revoke").len(), times, "{life}");
+        let stands = matches!(scene.provider().still_stands(&subject, &token).await.standing, Ok(crate::upstream::Standing::Stands(_)));
+        assert_eq!(stands, times == 0, "{life}");
+    }
+}
+
+/// A provider that cannot take it back keeps nobody from signing out.
+#[actix_web::test]
+async fn a_token_that_cannot_be_handed_back_keeps_nobody() {
+    let scene = Scene::keycloak().await;
+    let token = scene.signs_in().await.unwrap().token.unwrap();
+    scene.idp.breaks("revoke", crate::upstream::idp::Fault::Slow(std::time::Duration::from_secs(30)));
+    let began = std::time::Instant::now();
+    assert!(scene.provider().sign_out(&token, "https://portico.test/logout", "abc").await.is_some());
+    assert!(began.elapsed() < std::time::Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
 #[actix_web::test]
 async fn a_provider_that_cannot_sign_out_is_left_alone() {
     let scene = Scene::keycloak().await;
