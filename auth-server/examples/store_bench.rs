@@ -128,6 +128,7 @@ fn rotation(grant_id: GrantId, client: &ClientId, generation: u32) -> Rotation {
         client_id: client.clone(),
         asked_scope: None,
         asked_resource: None,
+        vouched_by: None,
         successor: Successor {
             hash: token(&grant_id, generation + 1).hash(),
             // As long as a sealed token of ours is.

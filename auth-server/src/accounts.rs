@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn the_hash_of_nothing_is_read_with_the_configured_cost_and_fits_no_password() {
-        let config = AccountsConfig { memory_kib: 64, passes: 1, attempts: 10, attempts_window: Ttl(300) };
+        let config = AccountsConfig { memory_kib: 64, passes: 1, attempts: 10, attempts_window: Ttl(300), offered: true };
         let phc = hash_of_nothing(&config);
         let hash = PasswordHash::new(&phc).expect("a PHC string");
         assert_eq!(Params::try_from(&hash).map(|params| (params.m_cost(), params.t_cost())).ok(), Some((64, 1)));

@@ -20,6 +20,9 @@ use crate::{
     policy::Policy,
     routes,
     store::{Store, StoreConfig},
+    upstream::Upstreams,
+    upstream_session::UpstreamSessions,
+    verify::Gates,
 };
 
 /// Clients keep a connection open between calls; longer than that it only takes room.
@@ -36,10 +39,13 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) ephemeral: Arc<dyn Ephemeral>,
     pub(crate) keys: KeyStore,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) upstream_sessions: UpstreamSessions,
     pub(crate) policy: Policy,
     pub(crate) accounts: Accounts,
     pub(crate) limits: Arc<Limits>,
     pub(crate) documents: Documents,
+    pub(crate) gates: Arc<Gates>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) i18n: Arc<I18n>,
 }
@@ -73,11 +79,15 @@ impl App {
             .await
             .map_err(OpenError::when("open the signing keys"))?;
         let language = Language::of_tag(&config.pages.default_language).unwrap_or_default();
+        let upstreams = Upstreams::open(&config, &clock).map_err(OpenError::when("prepare the identity providers"))?;
         Ok(Self {
+            upstream_sessions: UpstreamSessions::new(store.clone(), upstreams.clone(), keys.clone(), clock.clone()),
+            upstreams,
             policy: Policy::new(&config),
             accounts: Accounts::new(store.clone(), &config.accounts, clock.clone()).map_err(OpenError::when("prepare accounts"))?,
             limits: Arc::new(Limits::new(&config)),
             documents: Documents::new(&config),
+            gates: Arc::new(Gates::new(&config)),
             i18n: Arc::new(I18n::new(language).map_err(OpenError::when("read the languages"))?),
             config: Arc::new(config),
             store,

@@ -24,11 +24,14 @@ const PURGE_PAUSE: Duration = Duration::from_millis(15);
 pub struct Background {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Apart, because a provider that gives no answer takes seconds to give none.
+    upstreams: JoinHandle<()>,
 }
 
 impl Background {
     pub(crate) fn start(app: App) -> Self {
         let (stop, mut asked) = watch::channel(false);
+        let upstreams = tokio::spawn(tend_upstreams(app.clone(), stop.subscribe()));
         let task = tokio::spawn(async move {
             let mut ticks = 0_u32;
             let mut tick = tokio::time::interval(EVERY);
@@ -48,13 +51,14 @@ impl Background {
                 }
             }
         });
-        Self { stop, task }
+        Self { stop, task, upstreams }
     }
 
     /// Everything once.
     pub(crate) async fn round(app: &App) {
         tend_keys(app).await;
         purge(app).await;
+        app.upstreams.tend().await;
     }
 
     /// Lets the round in hand finish, then ends.
@@ -62,6 +66,25 @@ impl Background {
         // The task may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
         let _ = self.task.await;
+        let _ = self.upstreams.await;
+    }
+}
+
+/// Reads what identity providers publish, ahead of who signs in. A call that waits for one is dropped when we are asked to stop.
+async fn tend_upstreams(app: App, mut asked: watch::Receiver<bool>) {
+    if app.upstreams.is_empty() {
+        return;
+    }
+    let mut tick = tokio::time::interval(EVERY);
+    let rounds = async {
+        loop {
+            tick.tick().await;
+            app.upstreams.tend().await;
+        }
+    };
+    tokio::select! {
+        _ = asked.changed() => {}
+        () = rounds => {}
     }
 }
 

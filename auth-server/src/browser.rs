@@ -12,7 +12,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderValue},
 };
-use oauth_types::{Error, IssuerUrl, Subject, Timestamp, TokenHash, Ttl};
+use oauth_types::{Error, IssuerUrl, Subject, Timestamp, TokenHash, Ttl, UpstreamSessionId};
 
 use crate::{
     secret,
@@ -135,9 +135,18 @@ pub(crate) async fn signed_in(request: &HttpRequest, issuer: &IssuerUrl, store: 
     Ok(stands.then_some(Signed { secret, row }))
 }
 
+/// Who signs in, and how we know.
+pub(crate) struct Proven {
+    pub(crate) subject: Subject,
+    /// The sign-in upstream that it stands on; none for an account kept here.
+    pub(crate) upstream_session: Option<UpstreamSessionId>,
+    /// When they proved who they are.
+    pub(crate) auth_time: Timestamp,
+}
+
 /// Signs a person in: a new secret whatever the browser had before, and what it had before ends (attack 5).
 pub(crate) async fn sign_in(
-    subject: &Subject,
+    proven: Proven,
     before: Option<&Signed>,
     store: &Store,
     now: Timestamp,
@@ -146,9 +155,10 @@ pub(crate) async fn sign_in(
     let secret = secret::fresh_text::<32>("");
     let new = NewBrowserSession {
         id: TokenHash::of(secret.as_bytes()),
-        subject: subject.clone(),
-        upstream_session: None,
-        auth_time: now,
+        subject: proven.subject,
+        upstream_session: proven.upstream_session,
+        // A provider whose clock is ahead of ours must not make a session younger than it is.
+        auth_time: proven.auth_time.min(now),
         created_at: now,
         expires_at: now + lifetime,
     };

@@ -4,9 +4,10 @@
 //!
 //! ```text
 //! programs    command · app · routes · background
-//! endpoints   discovery register authorize token introspect revoke ended logout health front_page   (none imports another)
-//! steps       client · access_token · referee · policy · audit · accounts · browser · pages · http
-//! adapters    store · ephemeral · keys · i18n · clock · secret · telemetry · config
+//! endpoints   discovery register authorize token introspect revoke verify ended userinfo backchannel_logout logout health front_page
+//!             (none imports another)
+//! steps       client · access_token · referee · policy · audit · accounts · browser · upstream_session · openid · pages · http
+//! adapters    store · ephemeral · upstream · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
 //! ```
 
@@ -16,6 +17,7 @@ pub mod command;
 pub mod routes;
 
 mod authorize;
+mod backchannel_logout;
 mod discovery;
 mod ended;
 mod front_page;
@@ -25,6 +27,8 @@ mod logout;
 mod register;
 mod revoke;
 mod token;
+mod userinfo;
+mod verify;
 
 mod access_token;
 pub mod accounts;
@@ -32,9 +36,11 @@ mod audit;
 mod browser;
 mod client;
 mod http;
+mod openid;
 mod pages;
 mod policy;
 mod referee;
+mod upstream_session;
 
 pub mod clock;
 pub mod config;
@@ -44,6 +50,7 @@ pub mod keys;
 mod secret;
 pub mod store;
 pub mod telemetry;
+mod upstream;
 
 pub use app::{App, OpenError};
 pub use background::Background;

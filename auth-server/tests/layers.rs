@@ -22,13 +22,17 @@ const LAYERS: [(Layer, &[&str]); 4] = [
             "verify",
             "ended",
             "userinfo",
+            "backchannel_logout",
             "logout",
             "health",
             "front_page",
             "admin",
         ],
     ),
-    (Layer::Step, &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser"]),
+    (
+        Layer::Step,
+        &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser", "openid", "upstream_session"],
+    ),
     (Layer::Adapter, &["store", "ephemeral", "upstream", "keys", "i18n", "clock", "secret", "telemetry", "config"]),
 ];
 

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::documents::{Documents, Links};
 use crate::error::OpenError;
 use crate::fixtures::Fixtures;
+use crate::listening::Listening;
 use crate::mount::{Endpoint, Gate};
 use crate::rest::OpenApi;
 use crate::secret::Seals;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) links: Links,
     pub(crate) seals: Seals,
     pub(crate) fixtures: Option<Fixtures>,
+    pub(crate) listening: Listening,
 }
 
 impl App {
@@ -73,7 +75,7 @@ pub async fn open_at(config: Config, clock: Clock) -> Result<Server, OpenError> 
         );
     }
     let fixtures = config.conformance_fixtures.then(Fixtures::new);
-    let app = Arc::new(App { clock, guard, documents, links, seals, fixtures });
+    let app = Arc::new(App { clock, guard, documents, links, seals, fixtures, listening: Listening::default() });
     let gate = Arc::new(Gate::new(&config));
     let endpoint = Endpoint::new(app.clone(), sessions.clone(), gate.clone(), config.sessions);
     app.guard.follow();

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::conversation::Conversation;
 use crate::documents::Reader;
 use crate::mount::Reference;
-use crate::sessions::Settings;
+use crate::sessions::{Sessions, Settings};
 use crate::tools::{Answer, Call, Fault, Kind, SECURITY_SCHEMES};
 use crate::{prompts, resources};
 
@@ -270,6 +270,11 @@ impl ServerHandler for Handler {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let owner = Sessions::owner(&caller(subscription.request_context())?);
+        let Some(_place) = self.app.listening.enter(owner) else {
+            tracing::warn!(event = "listening.refused", reason = "listening_too_often", "a client holds too many subscriptions open");
+            return Err(ErrorData::invalid_request("too many subscriptions are open; close one first", None));
+        };
         if let Some(fixtures) = &self.app.fixtures {
             return fixtures.listen(&subscription).await;
         }

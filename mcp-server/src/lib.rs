@@ -18,6 +18,7 @@ mod documents;
 mod error;
 mod fixtures;
 mod handler;
+mod listening;
 mod mount;
 mod prompts;
 mod request_state;

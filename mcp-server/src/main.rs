@@ -51,6 +51,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     })
     // Streamed answers are several small writes; with Nagle each waits 40 ms for the one before.
     .tcp_nodelay(true)
+    // Who hangs up is noticed at once, and not when the next sign of life finds nobody: their subscription makes room.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(SHUTDOWN_SECS)
     .bind(listen)?
     .run();

@@ -39,26 +39,45 @@ CREATE TABLE subjects (
     ended_before BIGINT
 );
 
--- Accounts with a password kept here. Read at sign-in. Rows do not die.
+-- Accounts with a password kept here. Read at sign-in, and by subject when rules ask for the user name. Rows do not die.
 CREATE TABLE accounts (
     username     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     subject      TEXT COLLATE "C" NOT NULL REFERENCES subjects (subject),
     password_phc TEXT NOT NULL,
     created_at   BIGINT NOT NULL
 );
+CREATE INDEX accounts_subject ON accounts (subject);
 
--- One person's sign-in at one provider. Read with every grant and browser session. Rows die long after they ended.
+-- Whom an identity provider means by its name for a person; never found by mail address (attack 61). Read at each sign-in there.
+-- Rows do not die.
+CREATE TABLE identities (
+    issuer           TEXT COLLATE "C" NOT NULL,
+    upstream_subject TEXT COLLATE "C" NOT NULL,
+    subject          TEXT COLLATE "C" NOT NULL REFERENCES subjects (subject),
+    created_at       BIGINT NOT NULL,
+    PRIMARY KEY (issuer, upstream_subject)
+);
+
+-- One person's sign-in at one provider. Read with every grant and browser session. `facts` is what the provider last said of the person;
+-- who asks it again holds the row until `checking_until`. Rows die long after they ended, or were last asked about.
 CREATE TABLE upstream_sessions (
     upstream_session TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     subject          TEXT COLLATE "C" NOT NULL,
-    issuer           TEXT NOT NULL,
-    upstream_subject TEXT NOT NULL,
-    sid              TEXT,
+    idp              TEXT COLLATE "C" NOT NULL,
+    issuer           TEXT COLLATE "C" NOT NULL,
+    upstream_subject TEXT COLLATE "C" NOT NULL,
+    sid              TEXT COLLATE "C",
+    facts            TEXT NOT NULL,
     sealed_token     TEXT,
     created_at       BIGINT NOT NULL,
-    checked_at       BIGINT,
+    checked_at       BIGINT NOT NULL,
+    checking_until   BIGINT,
+    ends_at          BIGINT,
     ended_at         BIGINT
 );
+CREATE INDEX upstream_sessions_sid ON upstream_sessions (issuer, sid) WHERE ended_at IS NULL AND sid IS NOT NULL;
+CREATE INDEX upstream_sessions_person ON upstream_sessions (issuer, upstream_subject) WHERE ended_at IS NULL;
+CREATE INDEX upstream_sessions_checked ON upstream_sessions (checked_at) WHERE ended_at IS NULL;
 CREATE INDEX upstream_sessions_ended ON upstream_sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A person signed in with us in one browser; the cookie holds the secret. Read by every page (through a cache).
@@ -166,6 +185,12 @@ CREATE TABLE signing_keys (
     created_at     BIGINT NOT NULL,
     active_from    BIGINT NOT NULL,
     retire_at      BIGINT
+);
+
+-- Values that may never change, sealed: what pairwise names of people are made with. Read at start. Rows do not die.
+CREATE TABLE salts (
+    name   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    sealed TEXT NOT NULL
 );
 
 -- What happened. Read by operators; its id is the receipt of the write that it tells of. Rows die after 90 days.

@@ -44,8 +44,13 @@ pub(crate) fn text(key: &'static str, value: String, flag: &'static str) -> Over
     Override { key, value: Value::String(value), flag }
 }
 
-/// The password from the environment. It is never an argument: other people of the machine can read those.
-#[expect(clippy::disallowed_methods, reason = "the programs layer reads the environment once, at start")]
+/// The password from the environment.
 pub(crate) fn password() -> Option<String> {
-    std::env::var("PORTICO_PASSWORD").ok().filter(|password| !password.is_empty())
+    secret("PORTICO_PASSWORD")
+}
+
+/// A secret from the environment. It is never an argument: other people of the machine can read those.
+#[expect(clippy::disallowed_methods, reason = "the programs layer reads the environment once, at start")]
+pub(crate) fn secret(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|secret| !secret.is_empty())
 }

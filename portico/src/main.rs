@@ -4,10 +4,17 @@
 
 mod completions;
 mod config;
+mod dev_ca;
+mod doctor;
 mod environment;
+mod files;
+mod health;
+mod keycloak;
 mod keys;
 mod migrate;
+mod new;
 mod screen;
+mod service;
 mod up;
 mod users;
 mod welcome;
@@ -47,8 +54,21 @@ enum Command {
     /// The configuration: check it, show what is in force.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at what Portico depends on, say what is wrong there, repair it.
+    #[command(subcommand)]
+    Doctor(doctor::Command),
     /// Bring the database to the schema of this version.
     Migrate(environment::Place),
+    /// Services behind this origin that cannot check tokens themselves: add, list, remove.
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Something to begin with: a protected MCP server of your own.
+    #[command(subcommand)]
+    New(new::Command),
+    /// A certificate authority for this machine alone, and a certificate for the names it may vouch for.
+    DevCa(dev_ca::Arguments),
+    /// Ask a probe; the exit code is the answer.
+    Health(health::Arguments),
     /// Print completions for a shell.
     Completions(completions::Arguments),
 }
@@ -62,7 +82,7 @@ fn main() -> ExitCode {
     let line = CommandLine::parse();
     let result = actix_web::rt::System::new().block_on(run(line));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problem) => {
             screen::complain(&problem);
             ExitCode::FAILURE
@@ -70,19 +90,23 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(line: CommandLine) -> Result<(), String> {
+/// What went wrong is a failure; how a patient is has exit codes of its own.
+async fn run(line: CommandLine) -> Result<ExitCode, String> {
     match line.command {
-        None => up::run(line.up).await,
-        Some(Command::Up(arguments)) => up::run(*arguments).await,
-        Some(Command::Users(command)) => users::run(command).await,
-        Some(Command::Keys(command)) => keys::run(command).await,
-        Some(Command::Config(command)) => config::run(command),
-        Some(Command::Migrate(place)) => migrate::run(place).await,
-        Some(Command::Completions(arguments)) => {
-            completions::print(&arguments, &mut <CommandLine as clap::CommandFactory>::command());
-            Ok(())
-        }
+        None => up::run(line.up).await?,
+        Some(Command::Up(arguments)) => up::run(*arguments).await?,
+        Some(Command::Users(command)) => users::run(command).await?,
+        Some(Command::Keys(command)) => keys::run(command).await?,
+        Some(Command::Config(command)) => config::run(command)?,
+        Some(Command::Doctor(command)) => return Ok(doctor::run(command).await?.exit_code()),
+        Some(Command::Migrate(place)) => migrate::run(place).await?,
+        Some(Command::Service(command)) => service::run(command)?,
+        Some(Command::New(command)) => new::run(command)?,
+        Some(Command::DevCa(arguments)) => dev_ca::run(&arguments)?,
+        Some(Command::Health(arguments)) => health::run(&arguments)?,
+        Some(Command::Completions(arguments)) => completions::print(&arguments, &mut <CommandLine as clap::CommandFactory>::command()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

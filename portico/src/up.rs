@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     environment::{self, Place, text},
-    screen, users, welcome,
+    keycloak, screen, users, welcome,
 };
 
 /// The options of `portico up`.
@@ -37,6 +37,8 @@ pub(crate) struct Arguments {
     public_url: Option<String>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    keycloak: keycloak::Realm,
     /// The account made on first start; its password is PORTICO_PASSWORD, or generated and shown once.
     #[arg(long, value_name = "NAME", default_value = "admin", env = "PORTICO_USER")]
     user: String,
@@ -63,7 +65,7 @@ impl Arguments {
         let listen = self.listen.clone().map(|value| text("server.listen", value, "--listen"));
         let public_url = self.public_url.clone().map(|value| text("server.public_url", value, "--public-url"));
         let format = self.log_json.then(|| text("log.format", "json".to_owned(), "--log-json"));
-        listen.into_iter().chain(public_url).chain(format).collect()
+        listen.into_iter().chain(public_url).chain(format).chain(self.keycloak.overrides()).collect()
     }
 }
 

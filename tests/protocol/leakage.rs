@@ -6,6 +6,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oauth_types::Ttl;
+use portico_tests::company::Company;
+use portico_tests::idp::{CLIENT_SECRET, Fault, Refreshing};
 use portico_tests::journeys::VERIFIER;
 use portico_tests::people::Tokens;
 use portico_tests::secrets::Secret;
@@ -60,6 +62,44 @@ async fn no_secret_is_ever_stored() {
     for (name, bytes) in &files {
         for secret in &secrets {
             assert!(!contains(bytes, secret.text.as_bytes()), "{name} holds {}", secret.what);
+        }
+    }
+}
+
+/// RFC 6819 §5.1.4.1.3, §5.1.6: what we hold of a provider, and who its people are. Tokens are sealed; the log knows neither.
+#[actix_web::test]
+async fn nothing_of_a_provider_lies_around() {
+    let company = Company::built(Stage::with("openid.enabled", "true")).await;
+    let (stage, idp) = (&company.stage, &company.idp);
+    let app = stage.public_app().await;
+    let code = company.journey(&app).with("scope", "openid profile email mcp:read").until_code().await;
+    let tokens = Tokens::of(&app.redeem(&code).await);
+    idp.refreshes(Refreshing::Rotating);
+    stage.advance(Ttl::minutes(5));
+    let tokens = Tokens::of(&app.refresh(&tokens.refresh).await);
+    expect::ok(&stage.stranger().get("/userinfo").bearer(&tokens.access).await);
+    idp.breaks("token", Fault::Status(500));
+    stage.advance(Ttl::minutes(5));
+    assert_eq!(app.refresh(&tokens.refresh).await.status, 503);
+    let mut files = Vec::new();
+    collect(stage.folder(), &mut files);
+    let notice = idp.logout_token(Some(&idp.sid_of("alice")), None);
+    for _ in 0..2 {
+        stage.stranger().post("/backchannel-logout/keycloak", &[("logout_token", &notice)]).await;
+    }
+    collect(stage.folder(), &mut files);
+    // Every token and code of this provider ends with these words.
+    let of_provider = "-of-the-provider";
+    assert!(idp.seen("token").iter().any(|seen| seen.fields.values().any(|value| value.ends_with(of_provider))));
+    for (name, bytes) in &files {
+        for secret in [of_provider, CLIENT_SECRET, &notice] {
+            assert!(!contains(bytes, secret.as_bytes()), "{name} holds a secret of the provider");
+        }
+    }
+    for line in log::lines() {
+        let text = line.text();
+        for marker in [of_provider, CLIENT_SECRET, &notice, "Alice Example", "alice@portico.test"] {
+            assert!(!text.contains(marker), "{text}");
         }
     }
 }

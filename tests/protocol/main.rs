@@ -3,13 +3,20 @@
 //! Every test raises a server of its own (`portico_tests::Stage`) and speaks to it over HTTP. `cargo xtask docs` collects
 //! the clause lines into `docs/conformance.md`.
 
+mod backchannel_logout;
 mod ended_feed;
+mod forward_auth;
 mod front_channel;
 mod leakage;
 mod limits;
 mod mcp_authorization;
 mod oauth21_differences;
+mod oidc_id_token;
+mod oidc_userinfo;
 mod oracles;
+mod people_callback;
+mod people_rules;
+mod people_sign_in;
 mod races;
 mod refresh_overlap;
 mod replicas;
@@ -29,3 +36,4 @@ mod rfc8707_resource;
 mod rfc9068_access_token;
 mod rfc9207_issuer;
 mod table;
+mod upstream_recheck;

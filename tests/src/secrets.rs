@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::wire::{Answer, query_of};
 
 /// Members of JSON answers that nobody but their receiver may ever read again.
-const SECRET_MEMBERS: [&str; 4] = ["access_token", "refresh_token", "client_secret", "registration_access_token"];
+const SECRET_MEMBERS: [&str; 5] = ["access_token", "refresh_token", "id_token", "client_secret", "registration_access_token"];
 
 /// The secrets of one stage.
 #[derive(Debug, Clone, Default)]

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use auth_server::App;
-use auth_server::clock::FixedClock;
+use auth_server::clock::{Clock as _, FixedClock};
 use auth_server::config::{Config, Layers, resolve};
 use oauth_types::{Timestamp, Ttl};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::idp::{CLIENT_SECRET, Idp};
 use crate::people::{Browser, ConfidentialApp, Operator, PublicApp, Resource, Stranger};
 use crate::secrets::Secrets;
 use crate::wire::{Answer, Wire};
@@ -41,14 +42,16 @@ pub const CALLBACK: &str = "http://127.0.0.1:33418/callback";
 pub struct StageBuilder {
     issuer: String,
     settings: Vec<(String, String)>,
+    tables: String,
     workers: usize,
+    clock: Option<Arc<FixedClock>>,
 }
 
 impl Default for StageBuilder {
     fn default() -> Self {
         let cheap_passwords = [("accounts.memory_kib", "8"), ("accounts.passes", "1")];
         let settings = cheap_passwords.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { issuer: ISSUER.into(), settings, workers: 1 }
+        Self { issuer: ISSUER.into(), settings, tables: String::new(), workers: 1, clock: None }
     }
 }
 
@@ -57,6 +60,13 @@ impl StageBuilder {
     #[must_use]
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.into(), value.into()));
+        self
+    }
+
+    /// A repeated table as in a configuration file: `[[service]]` and its lines.
+    #[must_use]
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables += &format!("{text}\n");
         self
     }
 
@@ -74,6 +84,22 @@ impl StageBuilder {
         self
     }
 
+    /// People sign in at this provider too, known as `keycloak`; it lives by the clock of the stage. `more` is further lines of its
+    /// table.
+    #[must_use]
+    pub fn with_idp(self, idp: &Idp, more: &str) -> Self {
+        let table = idp.table("keycloak", "keycloak", more);
+        self.with_upstream(idp, table)
+    }
+
+    /// The same with a table of one's own (see [`Idp::table`]).
+    #[must_use]
+    pub fn with_upstream(mut self, idp: &Idp, table: String) -> Self {
+        let clock = self.clock.get_or_insert_with(|| Arc::new(FixedClock::at(BEGINNING))).clone();
+        idp.lives_by(move || clock.now().0);
+        self.table(&table)
+    }
+
     /// Starts the server.
     pub async fn rise(self) -> Stage {
         log::capture();
@@ -84,10 +110,13 @@ impl StageBuilder {
         let secrets = Secrets::default();
         let resources = [Resource::new("documents", "/mcp", &issuer), Resource::new("notes", "/notes/mcp", &issuer)];
         let config = config(&self, &issuer, &folder, &resources);
-        let clock = Arc::new(FixedClock::at(BEGINNING));
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(FixedClock::at(BEGINNING)));
         let app = App::open(config.clone(), clock.clone()).await.expect("an empty folder is enough to start");
         app.add_account(ALICE, PASSWORD).await.expect("a first account");
         secrets.learn("password", PASSWORD);
+        if self.clock.is_some() {
+            secrets.learn("upstream client secret", CLIENT_SECRET);
+        }
         resources.iter().for_each(|resource| secrets.learn("resource server secret", &resource.secret));
         let handle = serve(&app, listener);
         let host = issuer.split_once("://").map_or(issuer.as_str(), |(_, host)| host).to_owned();
@@ -135,6 +164,7 @@ fn config(builder: &StageBuilder, issuer: &str, folder: &TempDir, resources: &[R
     for Resource { id, path, secret, .. } in resources {
         writeln!(text, "[[resource_server]]\nid = {id:?}\npath = {path:?}\nsecret = {secret:?}").expect("writing to memory");
     }
+    text += &builder.tables;
     let file = folder.path().join("stage.toml");
     std::fs::write(&file, text).expect("a file in our own folder");
     let layers = Layers::gather(Some(&file), std::iter::empty(), []).expect("the stage writes TOML");
@@ -205,8 +235,14 @@ impl Stage {
 
     /// Stops the server and starts it again over the same files, at the same address.
     pub async fn restarts(&mut self) {
+        self.restarts_after(|_| ()).await;
+    }
+
+    /// The same, with something done to the data folder while nobody uses it.
+    pub async fn restarts_after(&mut self, act: impl FnOnce(&std::path::Path)) {
         self.handle.stop(true).await;
         self.app.close().await;
+        act(self.folder.path());
         let listener = TcpListener::bind(self.address()).expect("the port we just left");
         self.app = App::open(self.config.clone(), self.clock.clone()).await.expect("what was written can be read");
         self.handle = serve(&self.app, listener);
@@ -228,7 +264,6 @@ impl Stage {
 
     /// The time on this stage.
     pub fn now(&self) -> Timestamp {
-        use auth_server::clock::Clock as _;
         self.clock.now()
     }
 

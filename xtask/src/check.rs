@@ -13,7 +13,7 @@ use crate::{Result, docs, run, workspace};
 /// Clippy has to build every dependency's metadata when it is the first.
 const LINT_LIMIT: Duration = Duration::from_secs(1800);
 /// Lock files of the other languages; none may name a download address.
-const FOREIGN_LOCKS: [&str; 2] = ["tests/e2e/package-lock.json", "tests/conformance/package-lock.json"];
+const FOREIGN_LOCKS: [&str; 3] = ["tests/e2e/package-lock.json", "tests/conformance/package-lock.json", "tests/edge/package-lock.json"];
 
 pub(crate) fn run() -> Result<Tally> {
     let mut tally = Tally::default();

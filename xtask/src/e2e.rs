@@ -28,10 +28,10 @@ pub(crate) fn run(binary: &Path, journeys: &[String]) -> Result<Tally> {
 pub(crate) fn script(name: &str, command: &mut Command, house: &House, parts: &setup::Parts, limit: Duration) -> Result<Tally> {
     command
         .current_dir(workspace::root())
-        .env("PORTICO_ORIGIN", house.origin())
+        .env("PORTICO_ORIGIN", house.seen_as.clone().unwrap_or_else(|| house.origin()))
         .env("PORTICO_USER", house.username)
         .env("PORTICO_PASSWORD", &house.password)
-        .env("PORTICO_CHROMIUM", &parts.chromium);
+        .env("PORTICO_CHROMIUM", house.browser.as_ref().unwrap_or(&parts.chromium));
     let finished = step(name, command, limit)?;
     for line in finished.output.lines().filter(|line| line.starts_with("ok ") || line.starts_with("not ok ")) {
         say(&format!("  {line}"));

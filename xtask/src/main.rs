@@ -12,6 +12,8 @@ mod conformance;
 mod crash;
 mod docs;
 mod e2e;
+mod edge;
+mod keycloak;
 mod machine;
 mod newcomer;
 mod pages;
@@ -57,8 +59,15 @@ enum Task {
         /// Journeys to run; none means all
         journeys: Vec<String>,
     },
+    /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
+    Edge,
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
     Browser,
+    /// A real Keycloak: people on its login page, their roles, its outages, and `portico doctor`
+    Keycloak {
+        /// `doctor`, or words of the rules to try; none means all
+        rules: Vec<String>,
+    },
     /// The public MCP conformance suite, through a real token
     Conformance,
     /// Kill the release binary under load and look for lost grants
@@ -87,7 +96,9 @@ fn main() -> ExitCode {
         Task::Setup => setup::all().map(|()| Tally::default()),
         Task::Test => test::all(binary),
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
+        Task::Edge => suites::alone(binary, edge::run),
         Task::Browser => suites::alone(binary, pages::run),
+        Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),
         Task::Conformance => suites::alone(binary, conformance::run),
         Task::Crash { seed, rounds } => suites::alone(binary, |binary| crash::run(binary, seed, rounds)),
         Task::Newcomer => suites::alone(binary, newcomer::run),

@@ -22,6 +22,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 const PASSWORD_BYTES: usize = 12;
 /// What is asked until it answers: part of the discovery that every client begins with.
 const FIRST_DOCUMENT: &str = "/.well-known/oauth-authorization-server";
+const READY: &str = "/health/ready";
 
 /// Where one Portico keeps its things and who may sign in; it survives the process.
 pub(crate) struct House {
@@ -32,6 +33,11 @@ pub(crate) struct House {
     pub(crate) username: &'static str,
     pub(crate) password: String,
     extra: Vec<String>,
+    /// The origin that clients see, where a proxy stands in front.
+    pub(crate) seen_as: Option<String>,
+    /// The browser for it, where it is not the usual one.
+    pub(crate) browser: Option<PathBuf>,
+    secrets: Vec<(&'static str, String)>,
     core: Option<usize>,
 }
 
@@ -55,16 +61,29 @@ impl House {
             username: "alice",
             password: random::secret(PASSWORD_BYTES)?,
             extra: extra.iter().map(|&word| word.to_owned()).collect(),
+            seen_as: None,
+            browser: None,
+            secrets: Vec::new(),
             core: None,
         })
     }
 
     /// Settings in a file of their own, as an operator gives them.
     pub(crate) fn configure(&mut self, settings: &str) -> Result<()> {
-        let file = self.folder.path().join("portico.toml");
+        let file = self.settings();
         fs::write(&file, settings)?;
         self.extra.extend(["--config".to_owned(), file.display().to_string()]);
         Ok(())
+    }
+
+    /// Where [`Self::configure`] writes.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.folder.path().join("portico.toml")
+    }
+
+    /// A secret in the server's environment.
+    pub(crate) fn entrust(&mut self, name: &'static str, secret: &str) {
+        self.secrets.push((name, secret.to_owned()));
     }
 
     /// The server will run on this core alone.
@@ -74,6 +93,17 @@ impl House {
 
     pub(crate) fn data_folder(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The words with which a command of the operator speaks of this house.
+    pub(crate) fn place(&self) -> Vec<String> {
+        let mut words = vec!["--data-dir".to_owned(), self.data_folder().display().to_string()];
+        words.extend(self.extra.windows(2).filter(|pair| pair[0] == "--config").flatten().cloned());
+        words
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -105,6 +135,7 @@ impl House {
             .arg(self.folder.path().join("documents"))
             .args(&self.extra)
             .env("PORTICO_PASSWORD", &self.password)
+            .envs(self.secrets.iter().map(|(name, secret)| (name, secret)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -127,13 +158,20 @@ impl House {
             if let Some(status) = portico.child.try_wait()? {
                 return Err(format!("portico ended with {status} at its start:\n{}", self.log_tail()).into());
             }
-            if answers(&self.authority) {
+            if self.answers() {
                 portico.ready_after = started.elapsed();
                 return Ok(portico);
             }
             thread::sleep(GLANCE);
         }
         Err(format!("portico gave no answer within {} s:\n{}", START_LIMIT.as_secs(), self.log_tail()).into())
+    }
+
+    /// Behind a proxy the server knows another name than this address; its probe knows any.
+    fn answers(&self) -> bool {
+        let first = if self.seen_as.is_some() { READY } else { FIRST_DOCUMENT };
+        let answer = Connection::open(&self.authority).and_then(|mut connection| connection.send(Ask::get(first)));
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// The last lines of the server's log.
@@ -193,12 +231,6 @@ impl Drop for Portico {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn answers(authority: &str) -> bool {
-    Connection::open(authority)
-        .and_then(|mut connection| connection.send(Ask::get(FIRST_DOCUMENT)))
-        .is_ok_and(|answer| answer.status == 200)
 }
 
 /// A port that was free a moment ago.

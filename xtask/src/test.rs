@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::closing::{self, Tally, say};
 use crate::postgres::Postgres;
 use crate::suites::{binary, counted};
-use crate::{Result, check, conformance, crash, e2e, newcomer, pages, run, setup, workspace};
+use crate::{Result, check, conformance, crash, e2e, edge, keycloak, newcomer, pages, run, setup, workspace};
 
 /// Building and running the whole workspace from nothing.
 const CARGO_TEST_LIMIT: Duration = Duration::from_secs(2400);
@@ -15,13 +15,16 @@ pub(crate) fn all(chosen: Option<&Path>) -> Result<Tally> {
     let started = Instant::now();
     setup::system()?;
     setup::parts()?;
+    setup::keycloak()?;
     let mut sum = Tally::default();
     sum.add(counted("check", check::run));
     sum.add(counted("cargo test", cargo_test));
     match binary(chosen) {
         Ok(binary) => {
             sum.add(counted("real clients", || e2e::run(&binary, &[])));
+            sum.add(counted("edge", || edge::run(&binary)));
             sum.add(counted("browser", || pages::run(&binary)));
+            sum.add(counted("Keycloak", || keycloak::run(&binary, &[])));
             sum.add(counted("conformance", || conformance::run(&binary)));
             sum.add(counted("crash", || crash::run(&binary, None, crash::ROUNDS)));
             sum.add(counted("newcomer", || newcomer::run(&binary)));

@@ -16,9 +16,10 @@ use oauth_types::{Error, FlowId, Refusal, RequestFault, Scope, Ttl};
 
 use super::{
     Visit,
-    flow::{self, Journey, Kept},
+    flow::{self, Journey, Kept, Why},
     login::{self, Presented, SignIn},
     next,
+    person::Present,
 };
 use crate::{
     App,
@@ -31,7 +32,7 @@ use crate::{
     },
     pages::{
         self, AnsweredPage,
-        consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Who},
+        consent::{Account, Ask, Asking, ConsentPage, Facts, Stranger, Traveller, Who},
     },
     policy::Standing,
     routes,
@@ -40,10 +41,12 @@ use crate::{
 /// What a visitor wants to see.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Showing {
-    /// The question, to whoever is signed in; a stranger may sign in with the answer.
+    /// The question, to whoever is signed in; a stranger may sign in with the answer, or after it.
     Question,
-    /// The sign-in, whoever is signed in.
+    /// The question as to a stranger, whoever is signed in.
     SignIn,
+    /// The same with name and password, although there are other ways to sign in.
+    Password,
 }
 
 /// `GET /consent/{flow}`
@@ -60,7 +63,7 @@ pub(crate) async fn post(
 ) -> Result<HttpResponse, AsPage> {
     csrf::same_origin(&request)?;
     let form = Answer::read(&form)?;
-    let mut visit = Visit::of(&app, &request).await?;
+    let mut visit = Visit::met(&app, &request).await?;
     let kept = flow::of_browser(&app, &flow_id(&flow)?, &visit.browser).await?;
     Ok(answer(&app, &mut visit, kept, form).await?)
 }
@@ -77,7 +80,7 @@ impl Kept {
 
 /// Shows what a flow waits for.
 pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: Showing) -> Result<HttpResponse, AsPage> {
-    let visit = Visit::of(app, request).await?;
+    let visit = Visit::met(app, request).await?;
     match flow::of_browser(app, &flow_id(flow)?, &visit.browser).await? {
         Kept::Answered(_) => {
             let frame = pages::frame(&app.i18n, &app.config, request, None);
@@ -87,7 +90,7 @@ pub(super) async fn show(app: &App, request: &HttpRequest, flow: &str, showing: 
     }
 }
 
-fn flow_id(text: &str) -> Result<FlowId, Error> {
+pub(super) fn flow_id(text: &str) -> Result<FlowId, Error> {
     // A malformed id is as unknown as one that ended.
     FlowId::parse(text).map_err(|_| Error::InvalidRequest(RequestFault::FlowUnknown))
 }
@@ -121,30 +124,33 @@ impl Answer {
     }
 }
 
-/// For what a form's token is good: one flow, and one account or none.
-fn purpose(flow: &FlowId, signed: Option<&Signed>) -> String {
-    match signed {
-        Some(signed) => format!("consent\n{flow}\n{}", signed.mark()),
-        None => format!("sign in\n{flow}"),
-    }
+/// Which page a form came from; its token tells.
+#[derive(Clone, Copy)]
+enum Page<'a> {
+    /// One that named the account that is signed in.
+    Account(&'a Present),
+    /// One that asked for name and password.
+    Stranger,
+    /// One that asked to continue elsewhere.
+    Traveller,
 }
 
-/// Which page a form came from; its token tells.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Page {
-    /// One that named the account that is signed in.
-    OfAccount,
-    /// One that asked for name and password.
-    OfStranger,
+impl Page<'_> {
+    /// For what its form's token is good: one flow, and one account or none.
+    fn purpose(self, flow: &FlowId) -> String {
+        match self {
+            Self::Account(present) => format!("consent\n{flow}\n{}", present.signed.mark()),
+            Self::Stranger => format!("sign in\n{flow}"),
+            Self::Traveller => format!("continue\n{flow}"),
+        }
+    }
 }
 
 /// The page that this form came from. Another sign-in since a page named its account makes that page's token worthless.
-fn page_of(visit: &Visit<'_>, flow: &FlowId, token: &str) -> Result<Page, Error> {
-    let proves = |signed| visit.browser.proves(&purpose(flow, signed), token);
-    if visit.signed.as_ref().is_some_and(|signed| proves(Some(signed))) {
-        return Ok(Page::OfAccount);
-    }
-    if proves(None) { Ok(Page::OfStranger) } else { Err(Error::InvalidRequest(RequestFault::CsrfMismatch)) }
+fn page_of<'a>(visit: &'a Visit<'_>, flow: &FlowId, token: &str) -> Result<Page<'a>, Error> {
+    let pages = visit.present.as_ref().map(Page::Account).into_iter().chain([Page::Stranger, Page::Traveller]);
+    let mut proven = pages.filter(|page| visit.browser.proves(&page.purpose(flow), token));
+    proven.next().ok_or(Error::InvalidRequest(RequestFault::CsrfMismatch))
 }
 
 /// Takes a decision. Nothing is changed before browser, token and origin are proven.
@@ -158,22 +164,37 @@ async fn answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> R
         let refused = kept.waiting().ok_or_else(flow_unknown)?.refused(Error::AccessDenied(Refusal::ByPerson));
         return next::next(app, visit, refused).await;
     }
-    let mut cookie = None;
-    if page == Page::OfStranger {
-        match login::sign_in(app, visit, Presented { username: &form.username, password: &form.password }).await? {
-            SignIn::Done(fresh) => cookie = Some(fresh),
-            SignIn::Wrong => return try_again(app, visit, kept, &form.username, None).await,
-            SignIn::Slow(wait) => return try_again(app, visit, kept, &form.username, Some(wait)).await,
+    match page {
+        Page::Account(present) if !kept.may_be_answered_by(app, &present.signed) => {
+            // A page that was left open until its sign-in was too old for this client: the next page asks for a new one.
+            Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await
         }
+        Page::Account(present) => {
+            let flow = next::allowed(app, present, kept, false).ok_or_else(flow_unknown)?;
+            next::next(app, visit, flow).await
+        }
+        Page::Traveller => {
+            let flow = next::allowed_before_login(kept, visit.present.is_some()).ok_or_else(flow_unknown)?;
+            next::next(app, visit, flow).await
+        }
+        Page::Stranger => sign_in_and_answer(app, visit, kept, form).await,
     }
-    let signed = visit.signed.clone().ok_or(Error::InvalidRequest(RequestFault::CsrfMismatch))?;
-    if page == Page::OfAccount && !kept.may_be_answered_by(app, &signed) {
-        // A page that was left open until its sign-in was too old for this client: the next page asks for a new one.
-        return Question::of(app, visit, kept, Showing::Question).page(Stranger::default(), StatusCode::OK).await;
+}
+
+/// "Sign in and allow": name and password came with the decision.
+async fn sign_in_and_answer(app: &App, visit: &mut Visit<'_>, kept: Kept, form: Answer) -> Result<HttpResponse, Error> {
+    if !app.config.accounts.offered {
+        return Err(Error::InvalidRequest(RequestFault::CsrfMismatch));
     }
-    let flow = next::allowed(app, &signed, kept, page == Page::OfStranger).ok_or_else(flow_unknown)?;
+    let cookie = match login::sign_in(app, visit, Presented { username: &form.username, password: &form.password }).await? {
+        SignIn::Done(cookie) => cookie,
+        SignIn::Wrong => return try_again(app, visit, kept, &form.username, None).await,
+        SignIn::Slow(wait) => return try_again(app, visit, kept, &form.username, Some(wait)).await,
+    };
+    let present = visit.present.as_ref().ok_or(Error::InvalidRequest(RequestFault::CsrfMismatch))?;
+    let flow = next::allowed(app, present, kept, true).ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?;
     let response = next::next(app, visit, flow).await?;
-    Ok(browser::with_cookie(response, cookie))
+    Ok(browser::with_cookie(response, Some(cookie)))
 }
 
 /// The same page again with a calm sentence; too many of them end the flow.
@@ -182,7 +203,7 @@ async fn try_again(app: &App, visit: &Visit<'_>, kept: Kept, username: &str, wai
         let refused = kept.waiting().map(|journey| journey.refused(Error::AccessDenied(Refusal::TooManyPasswords)));
         return next::next(app, visit, refused.ok_or(Error::InvalidRequest(RequestFault::FlowUnknown))?).await;
     }
-    let question = Question::of(app, visit, kept, Showing::SignIn);
+    let question = Question::of(app, visit, kept, Showing::Password);
     let words = question.frame.words;
     let (problem, status) = match wait {
         None => (words.say("sign-in-wrong"), StatusCode::FORBIDDEN),
@@ -223,8 +244,8 @@ impl<'a> Question<'a> {
         let Some(journey) = self.kept.journey() else { return Err(Error::InvalidRequest(RequestFault::FlowUnknown)) };
         let asked = &journey.asked;
         let client = client::resolve(&self.app.store, &asked.client_id).await?;
-        let signed = self.whom_to_ask();
-        let (asking, scope) = self.what_to_ask(signed, journey);
+        let present = self.whom_to_ask();
+        let (asking, scope) = self.what_to_ask(present, journey);
         let resource_name = self.app.config.resource(&asked.resource).map_or(asked.resource.as_str(), |resource| &resource.name);
         let redirect_uri = asked.return_to.redirect_uri();
         let ask = Ask {
@@ -236,42 +257,60 @@ impl<'a> Question<'a> {
             resource_uri: &asked.resource,
             scope: &scope,
         };
-        let who = match signed {
-            Some(signed) => Who::Account(Account { name: self.account_name(signed).await?, another_href: routes::login_of(&journey.id) }),
-            None => Who::Stranger(with_hint(stranger, asked.login_hint.as_deref())),
+        let (who, page) = match present {
+            Some(present) => (self.account(present, journey).await?, Page::Account(present)),
+            None if self.is_for_travellers() => {
+                let provider = login::one_provider(self.app, asked).map(str::to_owned);
+                (Who::Traveller(Traveller { provider }), Page::Traveller)
+            }
+            None => (Who::Stranger(with_hint(stranger, asked.login_hint.as_deref())), Page::Stranger),
         };
         let page = ConsentPage {
             frame: self.frame,
             facts: Facts::told(&ask, self.frame.words),
             who,
             action: routes::consent_of(&journey.id),
-            csrf_token: self.visit.browser.form_token(&purpose(&journey.id, signed)),
+            csrf_token: self.visit.browser.form_token(&page.purpose(&journey.id)),
             remembered: next::rememberable(self.app, &client, asked),
         };
         Ok(pages::answer(status, &self.frame, &page, Some(redirect_uri)))
     }
 
     /// The account that is asked, if the one that is signed in will do.
-    fn whom_to_ask(&self) -> Option<&Signed> {
-        let signed = self.visit.signed.as_ref().filter(|_| self.showing == Showing::Question)?;
-        self.kept.may_be_answered_by(self.app, signed).then_some(signed)
+    fn whom_to_ask(&self) -> Option<&Present> {
+        let present = self.visit.present.as_ref().filter(|_| self.showing == Showing::Question)?;
+        self.kept.may_be_answered_by(self.app, &present.signed).then_some(present)
+    }
+
+    /// Does a stranger sign in elsewhere, after the answer? With accounts kept here alone they do it with the answer.
+    fn is_for_travellers(&self) -> bool {
+        self.showing != Showing::Password && !self.app.upstreams.is_empty()
     }
 
     /// What the page shows is what an "allow" on it grants.
-    fn what_to_ask(&self, signed: Option<&Signed>, journey: &Journey) -> (Asking, Scope) {
-        match (&self.kept, signed) {
-            (Kept::AwaitingConfirmation(stage), Some(signed)) if stage.subject == signed.row.subject => {
-                (Asking::Confirmation, stage.scope.clone())
+    fn what_to_ask(&self, present: Option<&Present>, journey: &Journey) -> (Asking, Scope) {
+        let asked = &journey.asked;
+        match (&self.kept, present) {
+            (Kept::AwaitingConfirmation(stage), Some(present)) if stage.subject == present.signed.row.subject => {
+                let asking = match stage.why {
+                    Why::Reduced => Asking::Reduced,
+                    Why::Silent => Asking::Silent,
+                };
+                (asking, stage.scope.clone())
             }
             // A refusal by the rules comes with the answer, as a redirect that the client understands.
-            (_, Some(_)) => (Asking::Consent, next::permitted(self.app, &journey.asked).unwrap_or_else(|_| journey.asked.scope.clone())),
-            (_, None) => (Asking::Consent, journey.asked.scope.clone()),
+            (_, Some(present)) => {
+                (Asking::Consent, next::permitted(self.app, asked, &present.known).unwrap_or_else(|_| asked.scope.clone()))
+            }
+            (_, None) => (Asking::Consent, asked.scope.clone()),
         }
     }
 
-    async fn account_name(&self, signed: &Signed) -> Result<String, Error> {
-        let subject = self.app.store.subject(&signed.row.subject).await?;
-        Ok(subject.map(|subject| subject.display_name).unwrap_or_default())
+    async fn account(&self, present: &Present, journey: &Journey) -> Result<Who, Error> {
+        let subject = self.app.store.subject(&present.signed.row.subject).await?;
+        let name = subject.map(|subject| subject.display_name).unwrap_or_default();
+        let provider = present.known.idp().and_then(|id| self.app.upstreams.get(id)).map(|idp| idp.settings().name.clone());
+        Ok(Who::Account(Account { name, provider, another_href: routes::login_of(&journey.id) }))
     }
 }
 

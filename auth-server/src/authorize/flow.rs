@@ -25,7 +25,9 @@ const FLOWS: Slot<Kept> = Slot::new("flow", Ttl::minutes(10));
 pub(super) enum Flow {
     /// The consent page waits.
     AwaitingConsent(AwaitingConsent),
-    /// The second page waits: less can be granted than was asked.
+    /// Somebody said yes who is still to say who they are; the provider, or the chooser, waits.
+    AwaitingLogin(AwaitingLogin),
+    /// The second page waits: less can be granted than was asked, or nobody was asked who they are.
     AwaitingConfirmation(AwaitingConfirmation),
     /// Somebody said yes, now or before.
     Approved(Approved),
@@ -44,6 +46,7 @@ impl Flow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Kept {
     AwaitingConsent(AwaitingConsent),
+    AwaitingLogin(AwaitingLogin),
     AwaitingConfirmation(AwaitingConfirmation),
     Answered(Answered),
 }
@@ -72,14 +75,39 @@ pub(super) struct AwaitingConsent {
     pub(super) journey: Journey,
 }
 
-/// Waiting for a person to accept less than they were shown.
+/// Allowed by somebody who is about to sign in elsewhere. Consent came first (attack 1): there is no way to this stage but from it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AwaitingLogin {
+    pub(super) journey: Journey,
+    /// They were signed in and want to be somebody else: the provider must ask, or it would answer with the same account.
+    pub(super) anew: bool,
+}
+
+/// Back from where they signed in, and known by name. Never kept: what follows is decided at once.
+pub(super) struct Identified {
+    journey: Journey,
+    by: Person,
+    is_fresh: bool,
+}
+
+/// Waiting for a person to accept what they were not shown before they signed in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AwaitingConfirmation {
     pub(super) journey: Journey,
     /// Who signed in; nobody else may confirm.
     pub(super) subject: Subject,
-    /// What is left.
+    /// What will be granted.
     pub(super) scope: Scope,
+    pub(super) why: Why,
+}
+
+/// Why somebody is asked twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Why {
+    /// They may grant less than they allowed.
+    Reduced,
+    /// Their provider still knew them and asked nothing: they have not seen as whom they come.
+    Silent,
 }
 
 /// What a flow leaves behind for a moment, so that a second click on "Allow" goes where the first one went.
@@ -152,7 +180,43 @@ impl AwaitingConsent {
 
     /// "Allow", by somebody who may have less: they are told before anything is granted.
     pub(super) fn reduced(self, by: &Person, scope: Scope) -> Flow {
-        Flow::AwaitingConfirmation(AwaitingConfirmation { journey: self.journey, subject: by.subject.clone(), scope })
+        let subject = by.subject.clone();
+        Flow::AwaitingConfirmation(AwaitingConfirmation { journey: self.journey, subject, scope, why: Why::Reduced })
+    }
+
+    /// "Continue", by somebody who will sign in elsewhere.
+    pub(super) fn allowed_before_login(self, anew: bool) -> Flow {
+        Flow::AwaitingLogin(AwaitingLogin { journey: self.journey, anew })
+    }
+}
+
+impl AwaitingLogin {
+    /// They came back as this person. `is_fresh`: they were asked who they are after this flow began.
+    pub(super) fn identified(self, by: Person, is_fresh: bool) -> Identified {
+        Identified { journey: self.journey, by, is_fresh }
+    }
+
+    /// On a page of its own, after the one that was answered.
+    pub(super) fn on_the_next_page(mut self) -> Self {
+        self.journey.turn += 1;
+        self
+    }
+
+    /// The question once more: they turned back, or somebody is signed in meanwhile.
+    pub(super) fn again(self) -> AwaitingConsent {
+        AwaitingConsent { journey: self.journey }
+    }
+}
+
+impl Identified {
+    /// After a fresh sign-in with nothing taken away the code follows at once (decision 3).
+    pub(super) fn settled(self, scope: Scope) -> Flow {
+        let Self { journey, by, is_fresh } = self;
+        let why = if scope != journey.asked.scope { Some(Why::Reduced) } else { (!is_fresh).then_some(Why::Silent) };
+        match why {
+            Some(why) => Flow::AwaitingConfirmation(AwaitingConfirmation { journey, subject: by.subject, scope, why }),
+            None => Flow::Approved(Approved { asked: journey.asked.clone(), by, scope, kept: Some(journey) }),
+        }
     }
 }
 
@@ -195,6 +259,7 @@ impl Kept {
     fn belongs(&self) -> (&FlowId, &str, Timestamp) {
         match self {
             Self::AwaitingConsent(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
+            Self::AwaitingLogin(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
             Self::AwaitingConfirmation(stage) => (&stage.journey.id, &stage.journey.browser, stage.journey.began_at),
             Self::Answered(stage) => (&stage.id, &stage.browser, stage.began_at),
         }
@@ -207,6 +272,7 @@ impl Kept {
     pub(super) fn journey(&self) -> Option<&Journey> {
         match self {
             Self::AwaitingConsent(stage) => Some(&stage.journey),
+            Self::AwaitingLogin(stage) => Some(&stage.journey),
             Self::AwaitingConfirmation(stage) => Some(&stage.journey),
             Self::Answered(_) => None,
         }
@@ -216,6 +282,7 @@ impl Kept {
     pub(super) fn waiting(self) -> Option<Journey> {
         match self {
             Self::AwaitingConsent(stage) => Some(stage.journey),
+            Self::AwaitingLogin(stage) => Some(stage.journey),
             Self::AwaitingConfirmation(stage) => Some(stage.journey),
             Self::Answered(_) => None,
         }

@@ -1,16 +1,17 @@
 //! The one dispatcher: given a flow and a visit, what happens next.
 //!
-//! Decision 3 stands here: who is asked, who is not, and who is asked twice. The steps (`login`, `consent`) change a flow and hand
-//! it over; they never redirect to one another.
+//! Decision 3 stands here: who is asked, who is not, and who is asked twice. The steps (`consent`, `login`, `callback`) change a flow
+//! and hand it over; they never redirect to one another.
 
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oauth_types::{Bug, CodeSecret, Error, FlowId, GrantId, Refusal, RequestFault, Scope, TargetFault};
+use oauth_types::{Bug, CodeSecret, Error, GrantId, Refusal, RequestFault, Scope, TargetFault};
 
 use super::{
     Visit,
     flow::{self, Answered, Approved, Asked, Flow, Journey, Kept, Person, RefusedFlow},
+    person::{Known, Present},
     request::AuthorizationRequest,
     respond,
 };
@@ -32,16 +33,16 @@ const SECOND_CLICK_WAIT: Duration = Duration::from_millis(50);
 /// A request was read: is it answered from memory, refused, or asked of a person?
 pub(super) async fn decide(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> {
     let prompt = asked.asked.prompt;
-    let Some(signed) = visit.signed.as_ref().filter(|signed| suits(app, &asked.asked, signed)) else {
+    let Some(present) = visit.present.as_ref().filter(|present| suits(app, &asked.asked, &present.signed)) else {
         return if prompt.none { Ok(asked.refused(Error::LoginRequired)) } else { ask(app, visit, asked).await };
     };
     let client = client::resolve(&app.store, &asked.asked.client_id).await?;
-    let scope = match permitted(app, &asked.asked) {
+    let scope = match permitted(app, &asked.asked, &present.known) {
         Ok(scope) => scope,
         Err(error) => return Ok(asked.refused(error)),
     };
-    if !prompt.consent && remembered(app, &client, signed, &asked.asked, &scope).await? {
-        return Ok(asked.remembered(Person::of(signed), scope));
+    if !prompt.consent && remembered(app, &client, &present.signed, &asked.asked, &scope).await? {
+        return Ok(asked.remembered(Person::of(&present.signed), scope));
     }
     if prompt.none { Ok(asked.refused(Error::ConsentRequired)) } else { ask(app, visit, asked).await }
 }
@@ -56,17 +57,25 @@ async fn ask(app: &App, visit: &Visit<'_>, asked: Asked) -> Result<Flow, Error> 
 pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<HttpResponse, Error> {
     match flow {
         Flow::AwaitingConsent(stage) => {
-            let to = to_the_page(visit, &stage.journey.id);
-            flow::keep(app, &Kept::AwaitingConsent(stage)).await?;
-            Ok(to)
+            let kept = Kept::AwaitingConsent(stage);
+            flow::keep(app, &kept).await?;
+            Ok(to_the_page(visit, &kept))
+        }
+        Flow::AwaitingLogin(stage) => {
+            if !flow::claim(app, &stage.journey).await? {
+                return second_click(app, visit, &stage.journey).await;
+            }
+            let kept = Kept::AwaitingLogin(stage.on_the_next_page());
+            flow::keep(app, &kept).await?;
+            Ok(to_the_page(visit, &kept))
         }
         Flow::AwaitingConfirmation(stage) => {
             if !flow::claim(app, &stage.journey).await? {
                 return second_click(app, visit, &stage.journey).await;
             }
-            let to = to_the_page(visit, &stage.journey.id);
-            flow::keep(app, &Kept::AwaitingConfirmation(stage.on_the_next_page())).await?;
-            Ok(to)
+            let kept = Kept::AwaitingConfirmation(stage.on_the_next_page());
+            flow::keep(app, &kept).await?;
+            Ok(to_the_page(visit, &kept))
         }
         Flow::Approved(approved) => approve(app, visit, approved).await,
         Flow::Refused(refused) => refuse(app, visit, refused).await,
@@ -74,21 +83,34 @@ pub(super) async fn next(app: &App, visit: &Visit<'_>, flow: Flow) -> Result<Htt
 }
 
 /// Somebody signed in here said "allow" to what a page showed them.
-pub(super) fn allowed(app: &App, signed: &Signed, kept: Kept, just_signed_in: bool) -> Option<Flow> {
-    let person = Person::of(signed);
+pub(super) fn allowed(app: &App, present: &Present, kept: Kept, just_signed_in: bool) -> Option<Flow> {
+    let person = Person::of(&present.signed);
     let stage = match kept {
         Kept::AwaitingConsent(stage) => stage,
+        // They were on their way to sign in, and are signed in by now.
+        Kept::AwaitingLogin(stage) => stage.again(),
         Kept::AwaitingConfirmation(stage) if stage.subject == person.subject => return Some(stage.confirmed(person)),
         // Somebody else is signed in now: for them the question is new.
         Kept::AwaitingConfirmation(stage) => stage.again(),
         Kept::Answered(_) => return None,
     };
-    Some(match permitted(app, &stage.journey.asked) {
+    Some(match permitted(app, &stage.journey.asked, &present.known) {
         Err(error) => stage.journey.refused(error),
         // Who signed in on the page was shown what the client asked; less than that is shown before it is granted.
         Ok(scope) if just_signed_in && scope != stage.journey.asked.scope => stage.reduced(&person, scope),
         Ok(scope) => stage.allowed(person, scope),
     })
+}
+
+/// Somebody said "continue" who will sign in elsewhere.
+pub(super) fn allowed_before_login(kept: Kept, anew: bool) -> Option<Flow> {
+    let stage = match kept {
+        Kept::AwaitingConsent(stage) => stage,
+        Kept::AwaitingLogin(stage) => stage.again(),
+        Kept::AwaitingConfirmation(stage) => stage.again(),
+        Kept::Answered(_) => return None,
+    };
+    Some(stage.allowed_before_login(anew))
 }
 
 /// Does this sign-in satisfy what the client asks of it? OpenID Connect Core §3.1.2.1: `prompt=login`, `max_age`. A sign-in on the
@@ -98,9 +120,9 @@ pub(super) fn suits(app: &App, asked: &AuthorizationRequest, signed: &Signed) ->
 }
 
 /// What the rules let this person give to this client.
-pub(super) fn permitted(app: &App, asked: &AuthorizationRequest) -> Result<Scope, Error> {
+pub(super) fn permitted(app: &App, asked: &AuthorizationRequest, person: &Known) -> Result<Scope, Error> {
     let resource = app.config.resource(&asked.resource).ok_or(Error::InvalidTarget(TargetFault::Unknown))?;
-    match app.policy.decide(Question::Authorize { asked: &asked.scope, resource }) {
+    match app.policy.decide(Question::Authorize { asked: &asked.scope, resource, person: person.facts() }) {
         Decision::Allow => Ok(asked.scope.clone()),
         Decision::AllowLess(scope) => Ok(scope),
         Decision::Refuse(refusal) => Err(Error::AccessDenied(refusal)),
@@ -170,7 +192,7 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
 async fn grant(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
     let (now, lifetimes) = (app.clock.now(), &app.config.lifetimes);
     let grant_id = GrantId::born(app.clock.now_ms(), secret::fresh_bytes());
-    let code = app.keys.mint_code(grant_id);
+    let code = app.keys.mint_code(grant_id, by.upstream_session.is_some());
     app.store
         .approve(Approval {
             grant_id,
@@ -255,13 +277,18 @@ async fn second_click(app: &App, visit: &Visit<'_>, page: &Journey) -> Result<Ht
     for _ in 0..SECOND_CLICK_WAITS {
         match flow::of_browser(app, &page.id, &visit.browser).await? {
             Kept::Answered(answered) => return where_it_went(app, &answered),
-            kept if kept.journey().is_some_and(|journey| journey.page_id() != page.page_id()) => return Ok(to_the_page(visit, &page.id)),
+            kept if kept.journey().is_some_and(|journey| journey.page_id() != page.page_id()) => return Ok(to_the_page(visit, &kept)),
             _ => tokio::time::sleep(SECOND_CLICK_WAIT).await,
         }
     }
     Err(Error::InvalidRequest(RequestFault::FlowUnknown))
 }
 
-fn to_the_page(visit: &Visit<'_>, id: &FlowId) -> HttpResponse {
-    browser::with_cookie(reply::see_other(&routes::consent_of(id)), visit.browser_cookie.clone())
+/// Sends the browser to the page where the flow waits.
+pub(super) fn to_the_page(visit: &Visit<'_>, kept: &Kept) -> HttpResponse {
+    let page = match kept {
+        Kept::AwaitingLogin(stage) => routes::login_of(&stage.journey.id),
+        other => routes::consent_of(other.id()),
+    };
+    browser::with_cookie(reply::see_other(&page), visit.browser_cookie.clone())
 }

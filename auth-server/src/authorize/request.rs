@@ -39,13 +39,16 @@ use crate::{
     client::{self, GrantType},
     config::{Config, Resource},
     http::extract::Params,
+    openid,
     store::ClientRow,
 };
 
 /// OpenID Connect Core gives no bound; it is kept with the grant, so it has ours.
 const NONCE_BYTES_MAX: usize = 512;
-/// Longer hints are not user names; they are not worth a refusal.
-const LOGIN_HINT_CHARS_MAX: usize = 64;
+/// A user name or a mail address (RFC 5321 §4.5.3.1.3); a longer hint is neither, and not worth a refusal.
+const LOGIN_HINT_BYTES_MAX: usize = 254;
+/// The longest name of a provider.
+const IDP_HINT_BYTES_MAX: usize = 32;
 /// A few language tags.
 const UI_LOCALES_BYTES_MAX: usize = 128;
 
@@ -92,6 +95,8 @@ pub(crate) struct AuthorizationRequest {
     /// How long ago the person may have signed in.
     pub(crate) max_age: Option<Ttl>,
     pub(crate) login_hint: Option<String>,
+    /// Where the client wants the person to sign in; a name that we do not know says nothing.
+    pub(crate) idp_hint: Option<String>,
     pub(crate) ui_locales: Option<String>,
 }
 
@@ -195,7 +200,8 @@ impl Asked<'_> {
             nonce: self.nonce()?,
             prompt: self.prompt()?,
             max_age: self.max_age()?,
-            login_hint: hint("login_hint", LOGIN_HINT_CHARS_MAX),
+            login_hint: hint("login_hint", LOGIN_HINT_BYTES_MAX),
+            idp_hint: hint("idp_hint", IDP_HINT_BYTES_MAX),
             ui_locales: hint("ui_locales", UI_LOCALES_BYTES_MAX),
         })
     }
@@ -263,13 +269,23 @@ impl Asked<'_> {
     fn scope(&self, resource: &Resource) -> Result<Scope, Error> {
         let asked = Scope::parse(self.parameters.get("scope").unwrap_or_default()).map_err(Error::InvalidScope)?;
         let wants_offline = asked.contains(OFFLINE_ACCESS);
+        let about_person = self.about_person(&asked)?;
         let about_resource = IDENTITY_SCOPES.into_iter().chain([OFFLINE_ACCESS]).fold(asked, |scope, token| scope.without(token));
         let granted = if about_resource.is_empty() { resource.default_scope.clone() } else { about_resource.intersect(&resource.scopes) };
         if granted.is_empty() {
             return Err(Error::InvalidScope(ScopeFault::NothingLeft));
         }
-        let offline = Scope::parse(OFFLINE_ACCESS).map_err(Error::InvalidScope)?;
-        Ok(if wants_offline { granted.union(&offline) } else { granted })
+        let also =
+            if wants_offline { about_person.union(&Scope::parse(OFFLINE_ACCESS).map_err(Error::InvalidScope)?) } else { about_person };
+        Ok(granted.union(&also))
+    }
+
+    /// OpenID Connect Core §3.1.2.1, §5.4: only with `openid`, and only where ID tokens are issued; else they are ignored (decision 45).
+    fn about_person(&self, asked: &Scope) -> Result<Scope, Error> {
+        if !self.config.openid.enabled || !asked.contains(openid::OPENID) {
+            return Ok(Scope::default());
+        }
+        Ok(asked.intersect(&Scope::parse(&openid::ABOUT_PERSON.join(" ")).map_err(Error::InvalidScope)?))
     }
 
     fn nonce(&self) -> Result<Option<String>, Error> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml::{Table, Value};
 
-use super::{Problem, Problems};
+use super::{Problem, Problems, services};
 
 /// The embedded defaults; also the list of every key there is.
 pub(super) const DEFAULTS: &str = include_str!("../../default.toml");
@@ -13,8 +13,15 @@ pub(super) const ENVIRONMENT_PREFIX: &str = "AUTH__";
 /// A configuration file is written by hand; one larger than this is the wrong file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Tables that may be repeated, with the keys that they know.
-pub(super) const REPEATED: [(&str, &[&str]); 2] =
-    [("resource", &["path", "name", "scopes", "default_scope"]), ("resource_server", &["id", "path", "secret", "secret_file"])];
+pub(super) const REPEATED: [(&str, &[&str]); 4] = [
+    ("resource", &["path", "name", "scopes", "default_scope"]),
+    ("resource_server", &["id", "path", "secret", "secret_file"]),
+    ("rule", &["idp", "subject", "mail_domain", "group", "organisation", "role", "enter", "scopes"]),
+    (services::TABLE, &services::KEYS),
+];
+/// Tables that may be repeated and of which there is none by default. The one that stands in `default.toml` is not a row: it holds the
+/// keys that a row may have, each with the default that lies beneath every row.
+pub(super) const TEMPLATED: [&str; 1] = ["upstream"];
 
 /// A setting from the command line: dotted key, value, and the flag it came from.
 #[derive(Debug, Clone)]
@@ -30,6 +37,7 @@ pub struct Override {
 /// Settings, merged, each with where it was written.
 #[derive(Debug)]
 pub struct Layers {
+    pub(super) templates: BTreeMap<String, Table>,
     pub(super) values: BTreeMap<String, Value>,
     pub(super) sources: BTreeMap<String, String>,
     pub(super) problems: Vec<Problem>,
@@ -45,7 +53,7 @@ impl Layers {
         environment: impl Iterator<Item = (String, String)>,
         overrides: impl IntoIterator<Item = Override>,
     ) -> Result<Self, Problems> {
-        let mut layers = Self { values: BTreeMap::new(), sources: BTreeMap::new(), problems: Vec::new() };
+        let mut layers = Self { templates: BTreeMap::new(), values: BTreeMap::new(), sources: BTreeMap::new(), problems: Vec::new() };
         let defaults: Table = DEFAULTS.parse().expect("default.toml is TOML: a test reads it");
         layers.lay(defaults, "default", true);
         if let Some(path) = file {
@@ -62,6 +70,11 @@ impl Layers {
         Ok(layers)
     }
 
+    /// The text of one setting; empty where it is none.
+    pub fn text(&self, key: &str) -> &str {
+        self.values.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn lay(&mut self, table: Table, source: &str, is_default: bool) {
         for (section, value) in table {
             match value {
@@ -76,7 +89,13 @@ impl Layers {
                         }
                     }
                 }
-                Value::Array(_) if REPEATED.iter().any(|(name, _)| *name == section) => {
+                Value::Array(rows) if is_default && TEMPLATED.contains(&section.as_str()) => {
+                    let template = rows.into_iter().find_map(|row| row.try_into().ok()).unwrap_or_default();
+                    self.templates.insert(section.clone(), template);
+                    self.values.insert(section.clone(), Value::Array(Vec::new()));
+                    self.sources.insert(section, source.to_owned());
+                }
+                Value::Array(_) if is_repeated(&section) => {
                     self.values.insert(section.clone(), value);
                     self.sources.insert(section, source.to_owned());
                 }
@@ -87,8 +106,8 @@ impl Layers {
 
     /// Takes one setting, if there is such a one.
     fn set(&mut self, key: &str, value: Value, source: &str) {
-        let repeated = REPEATED.iter().any(|(name, _)| *name == key) && value.is_array();
-        if repeated || self.values.contains_key(key) {
+        let fits = if is_repeated(key) { value.is_array() } else { self.values.contains_key(key) };
+        if fits {
             self.values.insert(key.to_owned(), value);
             self.sources.insert(key.to_owned(), source.to_owned());
         } else {
@@ -104,6 +123,11 @@ impl Layers {
         };
         self.problems.push(Problem { key: key.to_owned(), source_name: source.to_owned(), problem });
     }
+}
+
+/// May there be several tables of this name?
+pub(super) fn is_repeated(section: &str) -> bool {
+    TEMPLATED.contains(&section) || REPEATED.iter().any(|(name, _)| *name == section)
 }
 
 fn read(path: &Path) -> Result<Table, Problems> {
@@ -141,6 +165,15 @@ mod tests {
         assert_eq!(layers.sources["lifetimes.code"], "AUTH__LIFETIMES__CODE");
         assert_eq!(layers.sources["lifetimes.access_token"], "default");
         assert!(layers.problems.is_empty());
+    }
+
+    #[test]
+    fn a_template_is_no_row() {
+        let layers = gather(&[]);
+        assert_eq!(layers.values["upstream"], Value::Array(Vec::new()));
+        assert_eq!(layers.templates["upstream"]["recheck"], Value::String("5m".to_owned()));
+        let given = gather(&[("AUTH__UPSTREAM", "[{ id = \"one\" }]")]);
+        assert_eq!(given.values["upstream"].as_array().map(Vec::len), Some(1));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, json};
 use toml::{Table, Value};
 
-use super::layers::{DEFAULTS, ENVIRONMENT_PREFIX};
+use super::layers::{DEFAULTS, ENVIRONMENT_PREFIX, is_repeated};
 
 /// `docs/configuration.md`.
 pub fn manual() -> String {
@@ -25,7 +25,7 @@ pub fn manual() -> String {
             let variable = format!("{ENVIRONMENT_PREFIX}{}__{}", section.to_uppercase(), name.to_uppercase());
             let _ = writeln!(out, "### `{section}.{name}`\n");
             flush(&mut out, &mut comment);
-            let in_environment = if section == "resource" { String::new() } else { format!(" In the environment: `{variable}`.") };
+            let in_environment = if is_repeated(&section) { String::new() } else { format!(" In the environment: `{variable}`.") };
             let _ = writeln!(out, "Default: `{value}`.{in_environment}\n");
         } else if section.is_empty() {
             flush(&mut out, &mut comment);

@@ -7,16 +7,22 @@
 mod duration;
 mod layers;
 mod manual;
+mod people;
 mod resolve;
+mod services;
 mod show;
+mod upstream;
 
 use std::{net::IpAddr, net::SocketAddr, path::PathBuf};
 
 pub use layers::{Layers, Override};
 pub use manual::{manual, schema};
-use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
+use oauth_types::{IdpId, IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
+pub use people::{PeopleConfig, Rule};
 pub use resolve::resolve;
+pub use services::{Service, ServiceName, ServiceUrl, read_service_file, service_files, services_folder};
 pub use show::show;
+pub use upstream::{UpstreamConfig, UpstreamKind, UpstreamLife, UpstreamSecret};
 
 /// Everything the authorization server was told, as values that hold their promises.
 #[derive(Debug, Clone)]
@@ -45,14 +51,22 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// Accounts kept here.
     pub accounts: AccountsConfig,
+    /// Who may enter, and with what.
+    pub people: PeopleConfig,
+    /// ID tokens and UserInfo.
+    pub openid: OpenIdConfig,
     /// What people see.
     pub pages: PagesConfig,
     /// How to log.
     pub log: LogConfig,
     /// The protected resources; never empty, the first is the default.
     pub resources: Vec<Resource>,
+    /// The resources that `/verify` guards; each stands among `resources` too.
+    pub services: Vec<Service>,
     /// Who may introspect and follow endings.
     pub resource_servers: Vec<ResourceServer>,
+    /// Where people sign in, in the operator's order; none is accounts kept here alone.
+    pub upstreams: Vec<UpstreamConfig>,
 }
 
 /// Where durable facts are kept.
@@ -167,6 +181,36 @@ pub struct AccountsConfig {
     pub attempts: u32,
     /// The wait.
     pub attempts_window: Ttl,
+    /// May people sign in with them?
+    pub offered: bool,
+}
+
+/// OpenID Connect, for clients that ask who somebody is.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenIdConfig {
+    /// Are ID tokens issued and UserInfo answered?
+    pub enabled: bool,
+    /// What `sub` is.
+    pub subject: SubjectType,
+}
+
+/// OpenID Connect Core §8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectType {
+    /// The same name for every client.
+    Public,
+    /// Another name for every sector.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Its name in metadata.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
 }
 
 /// What people see.
@@ -239,6 +283,11 @@ impl Config {
     pub fn default_resource(&self) -> &Resource {
         // resolve.rs refuses an empty list.
         &self.resources[0]
+    }
+
+    /// The identity provider of this name.
+    pub fn upstream(&self, id: &IdpId) -> Option<&UpstreamConfig> {
+        self.upstreams.iter().find(|upstream| upstream.id == *id)
     }
 
     /// The resource of this identifier.

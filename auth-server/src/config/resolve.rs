@@ -6,14 +6,18 @@ use oauth_types::{IssuerUrl, ResourceUri, Scope, TokenHash, Ttl};
 use toml::{Table, Value};
 
 use super::{
-    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, PagesConfig, Problem, Problems,
-    RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, duration, layers::REPEATED,
+    AccountsConfig, Config, Database, GivenSealingKeys, KeysConfig, Layers, Lifetimes, LogConfig, OpenIdConfig, PagesConfig, Problem,
+    Problems, RefreshConfig, RegistrationConfig, Resource, ResourceServer, SigningAlgorithm, SubjectType, UpstreamConfig, duration,
+    layers::REPEATED, upstream::upstream,
 };
 
 /// A secret file holds one line; more than this is the wrong file.
 const SECRET_BYTES_MAX: usize = 4096;
 /// A resource's secret shorter than this can be guessed.
 const SECRET_CHARACTERS_MIN: usize = 32;
+
+/// More identity providers than fit on a page where somebody must choose.
+const UPSTREAMS_MAX: usize = 16;
 
 /// Makes values of what people wrote.
 ///
@@ -24,8 +28,11 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
     let listen: SocketAddr = reader.parsed("server.listen", "an address and port, as in 127.0.0.1:8080", ([127, 0, 0, 1], 8080).into());
     let issuer = reader.issuer(listen);
     let data_dir = PathBuf::from(reader.text("server.data_dir"));
-    let resources = reader.resources(issuer.as_ref());
+    let mut resources = reader.resources(issuer.as_ref());
+    let services = reader.services(&data_dir, issuer.as_ref(), &mut resources);
     let resource_servers = reader.resource_servers(&resources);
+    let upstreams = reader.upstreams();
+    let people = reader.people(&upstreams, &resources);
     let config = Config {
         listen,
         workers: usize::try_from(reader.number("server.workers", 0, 1024)).ok().filter(|count| *count > 0),
@@ -39,16 +46,15 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
             overlap_answers: reader.number("refresh.overlap_answers", 1, 10_000),
         },
         registration: reader.registration(),
-        accounts: AccountsConfig {
-            memory_kib: u32::try_from(reader.number("accounts.memory_kib", 8, 1 << 20)).unwrap_or(19_456),
-            passes: u32::try_from(reader.number("accounts.passes", 1, 16)).unwrap_or(2),
-            attempts: u32::try_from(reader.number("accounts.attempts", 1, 1_000)).unwrap_or(10),
-            attempts_window: reader.duration("accounts.attempts_window", Ttl(1), Ttl::hours(24)),
-        },
+        accounts: reader.accounts(upstreams.is_empty()),
+        people,
+        openid: reader.openid(),
         pages: PagesConfig { default_language: reader.text("pages.default_language"), product_name: reader.text("pages.product_name") },
         log: LogConfig { json: reader.one_of("log.format", &["human", "json"]) == 1, levels: reader.text("log.levels") },
         resources,
+        services,
         resource_servers,
+        upstreams,
         data_dir,
         // A placeholder only where a problem was noted: such a Config never leaves this function.
         issuer: issuer.unwrap_or_else(|| IssuerUrl::parse("http://127.0.0.1").expect("a loopback origin is an issuer")),
@@ -58,15 +64,15 @@ pub fn resolve(layers: Layers) -> Result<Config, Problems> {
 }
 
 /// Reads values and notes what is wrong with them.
-struct Reader(Layers);
+pub(super) struct Reader(Layers);
 
 impl Reader {
-    fn wrong(&mut self, key: &str, problem: impl Into<String>) {
+    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
         let source_name = self.0.sources.get(key).cloned().unwrap_or_default();
         self.0.problems.push(Problem { key: key.to_owned(), source_name, problem: problem.into() });
     }
 
-    fn text(&mut self, key: &str) -> String {
+    pub(super) fn text(&mut self, key: &str) -> String {
         match self.0.values.get(key) {
             Some(Value::String(text)) => text.clone(),
             _ => {
@@ -124,7 +130,7 @@ impl Reader {
         parsed
     }
 
-    fn one_of(&mut self, key: &str, words: &[&str]) -> usize {
+    pub(super) fn one_of(&mut self, key: &str, words: &[&str]) -> usize {
         let text = self.text(key);
         words.iter().position(|word| *word == text).unwrap_or_else(|| {
             self.wrong(key, format!("must be one of: {}", words.join(", ")));
@@ -200,6 +206,22 @@ impl Reader {
         }
     }
 
+    fn flag(&mut self, key: &str) -> bool {
+        match self.0.values.get(key) {
+            Some(Value::Boolean(flag)) => *flag,
+            _ => {
+                self.wrong(key, "must be true or false");
+                false
+            }
+        }
+    }
+
+    fn openid(&mut self) -> OpenIdConfig {
+        let kinds = [SubjectType::Public, SubjectType::Pairwise];
+        let subject = kinds[self.one_of("openid.subject", &kinds.map(SubjectType::as_str))];
+        OpenIdConfig { enabled: self.flag("openid.enabled"), subject }
+    }
+
     fn registration(&mut self) -> RegistrationConfig {
         RegistrationConfig {
             open: self.one_of("registration.mode", &["closed", "open"]) == 1,
@@ -213,9 +235,30 @@ impl Reader {
         }
     }
 
+    fn accounts(&mut self, is_the_only_way: bool) -> AccountsConfig {
+        let offered = match self.one_of("accounts.sign_in", &["auto", "on", "off"]) {
+            0 => is_the_only_way,
+            word => word == 1,
+        };
+        if !offered && is_the_only_way {
+            self.wrong("accounts.sign_in", "is off and there is no [[upstream]], so nobody could sign in");
+        }
+        AccountsConfig {
+            memory_kib: u32::try_from(self.number("accounts.memory_kib", 8, 1 << 20)).unwrap_or(19_456),
+            passes: u32::try_from(self.number("accounts.passes", 1, 16)).unwrap_or(2),
+            attempts: u32::try_from(self.number("accounts.attempts", 1, 1_000)).unwrap_or(10),
+            attempts_window: self.duration("accounts.attempts_window", Ttl(1), Ttl::hours(24)),
+            offered,
+        }
+    }
+
     /// The rows of a repeated table, with unknown keys noted.
-    fn rows(&mut self, name: &'static str) -> Vec<Table> {
-        let known = REPEATED.iter().find(|(repeated, _)| *repeated == name).map_or(&[][..], |(_, keys)| keys);
+    pub(super) fn rows(&mut self, name: &'static str) -> Vec<Table> {
+        let template = self.0.templates.get(name).cloned().unwrap_or_default();
+        let known: Vec<String> = match REPEATED.iter().find(|(repeated, _)| *repeated == name) {
+            Some((_, keys)) => keys.iter().map(|key| (*key).to_owned()).collect(),
+            None => template.keys().cloned().collect(),
+        };
         let Some(Value::Array(rows)) = self.0.values.get(name).cloned() else { return Vec::new() };
         let mut tables = Vec::with_capacity(rows.len());
         for row in rows {
@@ -223,10 +266,13 @@ impl Reader {
                 self.wrong(name, "must be a table");
                 continue;
             };
-            for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+            for key in table.keys().filter(|key| !known.contains(key)) {
                 self.wrong(name, format!("there is no setting `{key}` here; known are {}", known.join(", ")));
             }
-            tables.push(table);
+            // A row says what it says; beneath it lies its template.
+            let mut whole = template.clone();
+            whole.extend(table);
+            tables.push(whole);
         }
         tables
     }
@@ -260,6 +306,28 @@ impl Reader {
         servers
     }
 
+    fn upstreams(&mut self) -> Vec<UpstreamConfig> {
+        let mut upstreams: Vec<UpstreamConfig> = Vec::new();
+        for row in self.rows("upstream") {
+            match upstream(&row) {
+                Ok(upstream) if upstreams.iter().any(|other| other.id == upstream.id) => {
+                    self.wrong("upstream", format!("the id `{}` stands twice", upstream.id));
+                }
+                // A person is their issuer and its name for them: two rows of one issuer would be two roads to one person, with two sets
+                // of rules.
+                Ok(upstream) if upstreams.iter().any(|other| other.issuer == upstream.issuer) => {
+                    self.wrong("upstream", format!("the issuer of `{}` stands twice", upstream.id));
+                }
+                Ok(upstream) => upstreams.push(upstream),
+                Err(problems) => problems.into_iter().for_each(|problem| self.wrong("upstream", problem)),
+            }
+        }
+        if upstreams.len() > UPSTREAMS_MAX {
+            self.wrong("upstream", format!("there must be at most {UPSTREAMS_MAX}"));
+        }
+        upstreams
+    }
+
     fn cross_check(&mut self, config: &Config) {
         if config.lifetimes.grant < config.lifetimes.refresh_token {
             self.wrong("lifetimes.grant", "must not be shorter than lifetimes.refresh_token");
@@ -276,12 +344,12 @@ impl Reader {
     }
 }
 
-fn field<'a>(row: &'a Table, key: &str) -> &'a str {
+pub(super) fn field<'a>(row: &'a Table, key: &str) -> &'a str {
     row.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `Err(None)`: the issuer is wrong already, so nothing can be said about its resources.
-fn resource(row: &Table, issuer: Option<&IssuerUrl>) -> Result<Resource, Option<String>> {
+pub(super) fn resource(row: &Table, issuer: Option<&IssuerUrl>) -> Result<Resource, Option<String>> {
     let path = field(row, "path");
     if !path.starts_with('/') || path.len() < 2 || path.ends_with('/') || path.contains(['?', '#', '%', '"', '\\', ' ']) {
         return Err(Some(format!("the path `{path}` must begin with a slash, go on, and not end with one, as in /mcp")));
@@ -317,7 +385,7 @@ fn resource_server(row: &Table, resources: &[Resource]) -> Result<ResourceServer
     Ok(ResourceServer { id: id.to_owned(), resource: resource.uri.clone(), secret_hash: TokenHash::of(secret.as_bytes()) })
 }
 
-fn read_secret(path: &str) -> Result<String, String> {
+pub(super) fn read_secret(path: &str) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|cause| format!("cannot be read: {cause}"))?;
     if text.len() > SECRET_BYTES_MAX {
         return Err("is too long for a secret".to_owned());

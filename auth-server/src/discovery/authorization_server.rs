@@ -5,7 +5,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use oauth_types::AuthorizationServerMetadata;
 
-use crate::{App, client::GrantType, config::Config, i18n::Language, policy::OFFLINE_ACCESS, routes, store::AuthMethod};
+use crate::{App, client::GrantType, config::Config, i18n::Language, openid, policy::OFFLINE_ACCESS, routes, store::AuthMethod};
 
 /// `GET /.well-known/oauth-authorization-server`
 pub(crate) async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
@@ -26,7 +26,7 @@ pub(super) fn describe(config: &Config) -> AuthorizationServerMetadata {
         revocation_endpoint: Some(at(routes::REVOKE)),
         introspection_endpoint: Some(at(routes::INTROSPECT)),
         jwks_uri: Some(at(routes::JWKS)),
-        scopes_supported: config.every_scope().iter().chain([OFFLINE_ACCESS]).map(str::to_owned).collect(),
+        scopes_supported: scopes(config),
         response_types_supported: vec!["code".to_owned()],
         response_modes_supported: vec!["query".to_owned()],
         grant_types_supported: GrantType::ALL.iter().map(|grant| grant.as_str().to_owned()).collect(),
@@ -38,6 +38,13 @@ pub(super) fn describe(config: &Config) -> AuthorizationServerMetadata {
         ui_locales_supported: Language::ALL.iter().map(|language| language.tag().to_owned()).collect(),
         protected_resources: config.resources.iter().map(|resource| resource.uri.as_str().to_owned()).collect(),
         authorization_response_iss_parameter_supported: Some(true),
+        userinfo_endpoint: config.openid.enabled.then(|| at(routes::USERINFO)),
         ..AuthorizationServerMetadata::default()
     }
+}
+
+/// What can be granted. Hosted clients ask for every scope that stands here.
+fn scopes(config: &Config) -> Vec<String> {
+    let about_person = if config.openid.enabled { &openid::ABOUT_PERSON[..] } else { &[] };
+    config.every_scope().iter().chain([OFFLINE_ACCESS]).chain(about_person.iter().copied()).map(str::to_owned).collect()
 }

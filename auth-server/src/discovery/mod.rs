@@ -7,6 +7,9 @@
 pub(crate) mod authorization_server;
 pub(crate) mod jwks;
 pub(crate) mod openid;
+pub(crate) mod protected_resource;
+
+use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -26,17 +29,20 @@ pub(crate) struct Documents {
     openid: Bytes,
     /// Paths of the resources, without the first slash: what may stand behind a well-known path.
     resources: Vec<String>,
+    /// What the services would publish themselves if they knew how, by their path without the first slash.
+    protected_resources: HashMap<Box<str>, Bytes>,
 }
 
 impl Documents {
     /// Writes the documents of this configuration.
     pub(crate) fn new(config: &Config) -> Self {
         let metadata = authorization_server::describe(config);
-        let openid = openid::describe(&metadata, config.keys.algorithm);
+        let openid = openid::describe(&metadata, config);
         Self {
             authorization_server: written(&metadata),
             openid: written(&openid),
             resources: config.resources.iter().map(|resource| resource.path.trim_start_matches('/').to_owned()).collect(),
+            protected_resources: protected_resource::documents(config),
         }
     }
 
@@ -62,7 +68,8 @@ mod tests {
     use crate::config::{Layers, Override, resolve};
 
     fn documents(settings: &[(&'static str, &str)]) -> (Value, Value) {
-        let overrides = settings.iter().map(|(key, value)| Override { key, value: (*value).into(), flag: "--test" });
+        let value = |text: &str| text.parse::<bool>().map_or_else(|_| text.into(), Into::into);
+        let overrides = settings.iter().map(|(key, text)| Override { key, value: value(text), flag: "--test" });
         let documents = Documents::new(&resolve(Layers::gather(None, std::iter::empty(), overrides).unwrap()).unwrap());
         (serde_json::from_slice(&documents.authorization_server).unwrap(), serde_json::from_slice(&documents.openid).unwrap())
     }
@@ -105,6 +112,14 @@ mod tests {
         }
         assert_eq!(openid["subject_types_supported"], json!(["public"]));
         assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
+    }
+
+    /// OpenID Connect Discovery §3: what is on stands in both documents; its nearest no is the document above.
+    #[test]
+    fn what_openid_adds_is_in_both_documents_when_it_is_on() {
+        let (oauth, openid) =
+            documents(&[("server.public_url", "https://mcp.example.com"), ("openid.subject", "pairwise"), ("openid.enabled", "true")]);
+        insta::assert_json_snapshot!("openid_on", json!({"oauth": oauth, "openid": openid}));
     }
 
     /// CC#38102: a null registration endpoint breaks parsing; a closed door is left out.

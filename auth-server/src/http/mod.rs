@@ -6,6 +6,7 @@
 pub(crate) mod cors;
 pub(crate) mod csrf;
 pub(crate) mod extract;
+pub(crate) mod forwarded;
 pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod reply;

@@ -19,6 +19,8 @@ use bytes::Bytes;
 use oauth_types::{Error, TokenFault};
 use serde::Serialize;
 
+use super::trace;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -132,7 +134,7 @@ impl<'a> Refused<'a> {
             reference.map_or_else(|| description.to_owned(), |reference| format!("{description} (reference {reference})"));
         let mut response = json(status(self.error), &Body { error: self.error.code(), error_description });
         retry_after(self.error, response.headers_mut());
-        if self.channel == Channel::Challenge && response.status() == StatusCode::UNAUTHORIZED {
+        if self.channel == Channel::Challenge && matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer_challenge(self.error));
         }
         response
@@ -144,8 +146,9 @@ fn bearer_challenge(error: &Error) -> HeaderValue {
     if matches!(error, Error::InvalidToken(TokenFault::Missing)) {
         return BEARER_CHALLENGE;
     }
-    // A code is one of the table's words: no quote can be in it.
-    HeaderValue::from_str(&format!("Bearer error=\"{}\"", error.code())).unwrap_or(BEARER_CHALLENGE)
+    // A code is one of the table's words, and a scope's alphabet has no quote.
+    let needed = if let Error::InsufficientScope { needed } = error { format!(", scope=\"{needed}\"") } else { String::new() };
+    HeaderValue::from_str(&format!("Bearer error=\"{}\"{needed}", error.code())).unwrap_or(BEARER_CHALLENGE)
 }
 
 pub(super) fn status(error: &Error) -> StatusCode {
@@ -179,6 +182,11 @@ fn plain_page(error: &Error, reference: &str) -> String {
          <p>{}</p><p>Reference: {reference}</p></body></html>",
         error.description()
     )
+}
+
+/// A refusal in JSON, drawn and logged, for an endpoint that adds a header of its own to it.
+pub(crate) fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
+    trace::draw(request, Refused::new(error, Channel::Json))
 }
 
 /// JSON that nobody may keep: everything here is either secret or true for a moment only.

@@ -63,7 +63,7 @@ impl Site {
         }
     }
 
-    /// These paths answer whatever the `Host` says. Only for what is public or opened by a credential of its own.
+    /// These paths, and those below one that ends with a slash, answer whatever the `Host` says. Only for what is public or opened by a credential of its own.
     pub(crate) fn any_host(mut self, paths: &'static [&'static str]) -> Self {
         self.any_host = paths;
         self
@@ -94,10 +94,14 @@ impl Site {
         {
             return Err(Error::InvalidRequest(RequestFault::HeadersTooMany));
         }
-        if self.is_ours(target, headers) || self.any_host.contains(&target.path()) {
+        if self.is_ours(target, headers) || self.answers_any_host(target.path()) {
             return Ok(());
         }
         Err(Error::InvalidRequest(RequestFault::HostNotOurs))
+    }
+
+    fn answers_any_host(&self, path: &str) -> bool {
+        self.any_host.iter().any(|known| path == *known || (known.ends_with('/') && path.starts_with(known)))
     }
 
     /// RFC 9112 §3.2.2: the authority of an absolute target stands before `Host`; here both must be ours, and `Host` be there once.

@@ -1,10 +1,11 @@
-//! Our own tokens, in and out: JWS (RFC 7515) around the claims of RFC 9068.
+//! Our own tokens, in and out: JWS (RFC 7515) around the claims of RFC 9068 and of OpenID Connect Core §2.
 //!
 //! Owns key pairs that are parsed once and headers that are encoded once; knows no claim except by what it is told to sign, and
 //! decides nothing about lifetimes. A token is ours only if its header is, byte for byte, one that we write: the algorithm is a
 //! property of the key and is never read from a token (RFC 8725 §3.1).
 
 use aws_lc_rs::{
+    digest,
     encoding::{AsDer as _, Pkcs8V1Der},
     rand::SystemRandom,
     rsa::KeySize,
@@ -22,6 +23,8 @@ use crate::config::SigningAlgorithm;
 
 /// RFC 9068 §2.1. Without it a token of another kind, signed by the same key, could pass for an access token.
 pub(super) const TYPE: &str = "at+jwt";
+/// RFC 7519 §5.1: of an ID token. Never read: nothing of ours accepts one.
+const ID_TYPE: &str = "JWT";
 /// Room for the claims of one token with a long client id, so that the vector grows once at most.
 const CLAIMS_BYTES_TYPICAL: usize = 640;
 /// A signature in base64url: 86 characters for ES256 and EdDSA, 342 for RS256 with 2,048 bits.
@@ -37,8 +40,10 @@ pub(super) struct SigningKey {
     pub(super) retire_at: Option<Timestamp>,
     pair: Pair,
     public: ParsedPublicKey,
-    /// The header in base64url and the dot behind it.
+    /// The header of an access token in base64url, and the dot behind it.
     prefix: String,
+    /// The same for an ID token.
+    id_prefix: String,
 }
 
 enum Pair {
@@ -102,9 +107,13 @@ impl SigningKey {
                 (Pair::Rsa(pair), public)
             }
         };
-        let mut prefix = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{}","kid":"{kid}","typ":"{TYPE}"}}"#, algorithm.as_str()));
-        prefix.push('.');
-        Ok(Self { kid, algorithm, active_from, retire_at, pair, public, prefix })
+        let header = |kind: &str| {
+            let mut text = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{}","kid":"{kid}","typ":"{kind}"}}"#, algorithm.as_str()));
+            text.push('.');
+            text
+        };
+        let (prefix, id_prefix) = (header(TYPE), header(ID_TYPE));
+        Ok(Self { kid, algorithm, active_from, retire_at, pair, public, prefix, id_prefix })
     }
 
     /// Does it still count at this moment?
@@ -112,12 +121,27 @@ impl SigningKey {
         self.retire_at.is_none_or(|at| now < at)
     }
 
-    /// Header, claims, signature.
+    /// An access token: header, claims, signature.
     pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
+        self.sign_behind(&self.prefix, claims)
+    }
+
+    /// An ID token that goes out beside this access token.
+    pub(super) fn sign_id(&self, claims: &impl Serialize, access_token: &str) -> Result<String, KeyError> {
+        #[derive(Serialize)]
+        struct Bound<'a, C> {
+            #[serde(flatten)]
+            claims: &'a C,
+            at_hash: String,
+        }
+        self.sign_behind(&self.id_prefix, &Bound { claims, at_hash: at_hash(self.algorithm, access_token) })
+    }
+
+    fn sign_behind(&self, prefix: &str, claims: &impl Serialize) -> Result<String, KeyError> {
         let mut payload = Vec::with_capacity(CLAIMS_BYTES_TYPICAL);
         serde_json::to_writer(&mut payload, claims).map_err(|_| KeyError::Crypto("could not write claims"))?;
-        let mut token = String::with_capacity(self.prefix.len() + payload.len().div_ceil(3) * 4 + 1 + SIGNATURE_CHARACTERS_TYPICAL);
-        token.push_str(&self.prefix);
+        let mut token = String::with_capacity(prefix.len() + payload.len().div_ceil(3) * 4 + 1 + SIGNATURE_CHARACTERS_TYPICAL);
+        token.push_str(prefix);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let failed = |_| KeyError::Crypto("could not sign");
         match &self.pair {
@@ -137,6 +161,16 @@ impl SigningKey {
         }
         Ok(token)
     }
+}
+
+/// OpenID Connect Core §3.1.3.6: the left half of the hash that the signature's own algorithm uses. Ed25519's is SHA-512 (RFC 8032 §5.1).
+fn at_hash(algorithm: SigningAlgorithm, access_token: &str) -> String {
+    let hash = match algorithm {
+        SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => digest::digest(&digest::SHA256, access_token.as_bytes()),
+        SigningAlgorithm::EdDsa => digest::digest(&digest::SHA512, access_token.as_bytes()),
+    };
+    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+    URL_SAFE_NO_PAD.encode(left)
 }
 
 fn append(token: &mut String, signature: &[u8]) {
@@ -221,6 +255,21 @@ mod tests {
             assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap(), json!({"sub": "somebody"}));
             let head: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap();
             assert_eq!(head, json!({"alg": algorithm.as_str(), "typ": "at+jwt", "kid": "k1"}));
+        }
+    }
+
+    /// OpenID Connect Core, Appendix A.3: access token and at_hash of its example; RFC 9068 §4: an ID token is no access token.
+    #[test]
+    fn an_id_token_is_bound_to_its_access_token_and_is_none_itself() {
+        const ACCESS: &str = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(at_hash(SigningAlgorithm::Rs256, ACCESS), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlgorithm::EdDsa, ACCESS).len(), 43, "half of SHA-512");
+        for algorithm in ALL {
+            let keys = [key(algorithm, "k1")];
+            let token = keys[0].sign_id(&json!({"sub": "somebody"}), ACCESS).unwrap();
+            assert_eq!(open(&keys, &token, NOW).unwrap_err(), TokenFault::TypeNotAccessToken);
+            let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+            assert_eq!(claims, json!({"sub": "somebody", "at_hash": at_hash(algorithm, ACCESS)}));
         }
     }
 

@@ -12,6 +12,7 @@
 mod jose;
 mod jwt;
 mod name;
+mod pairwise;
 mod rotation;
 mod seal;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IssuerUrl, Timestamp, TokenFault, Ttl};
+use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IdClaimsRef, IssuerUrl, Timestamp, TokenFault, Ttl};
 use tokio::sync::Notify;
 
 pub(crate) use name::is_refresh_token;
@@ -33,11 +34,12 @@ pub use seal::SealingKeys;
 
 use crate::{
     clock::Clock,
-    config::{Config, SigningAlgorithm},
+    config::{Config, SigningAlgorithm, SubjectType},
     secret,
     store::{KeyRow, Store, StoreError},
 };
 use jwt::SigningKey;
+pub(crate) use pairwise::Pairwise;
 use rotation::{Schedule, Span};
 use verified::{Known, Verified};
 
@@ -90,6 +92,7 @@ pub struct KeySettings {
     issuer: IssuerUrl,
     algorithm: SigningAlgorithm,
     schedule: Schedule,
+    pairwise: bool,
 }
 
 impl From<&Config> for KeySettings {
@@ -99,7 +102,8 @@ impl From<&Config> for KeySettings {
             publish_before: config.keys.publish_before,
             keep_after: Ttl(config.lifetimes.access_token.0 + rotation::KEY_SET_CACHED.0),
         };
-        Self { issuer: config.issuer.clone(), algorithm: config.keys.algorithm, schedule }
+        let pairwise = config.openid.enabled && config.openid.subject == SubjectType::Pairwise;
+        Self { issuer: config.issuer.clone(), algorithm: config.keys.algorithm, schedule, pairwise }
     }
 }
 
@@ -121,6 +125,7 @@ pub struct KeyStore(Arc<Inner>);
 struct Inner {
     store: Store,
     sealing: SealingKeys,
+    pairwise: Option<Pairwise>,
     settings: KeySettings,
     clock: Arc<dyn Clock>,
     set: ArcSwap<KeySet>,
@@ -142,9 +147,11 @@ impl KeyStore {
     /// # Errors
     /// The store does not answer, or a key is sealed with a sealing key that is not at hand.
     pub async fn open(store: Store, sealing: SealingKeys, settings: KeySettings, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
+        let pairwise = if settings.pairwise { Some(Pairwise::open(&store, &sealing).await?) } else { None };
         let keys = Self(Arc::new(Inner {
             store,
             sealing,
+            pairwise,
             settings,
             clock,
             set: ArcSwap::default(),
@@ -162,6 +169,13 @@ impl KeyStore {
         let set = self.0.set.load();
         let signer = set.signer(self.0.clock.now()).ok_or(KeyError::NoSigningKey)?;
         Ok(AccessTokenSecret::new(signer.sign(claims)?))
+    }
+
+    /// Signs an ID token that goes out beside this access token, with the key of this moment.
+    pub(crate) fn sign_id(&self, claims: &IdClaimsRef<'_>, access_token: &AccessTokenSecret) -> Result<String, Error> {
+        let set = self.0.set.load();
+        let signer = set.signer(self.0.clock.now()).ok_or(KeyError::NoSigningKey)?;
+        Ok(signer.sign_id(claims, access_token.expose())?)
     }
 
     /// Is this a living access token of ours? Not: did it end early (`access_token.rs` asks that each time).
@@ -218,6 +232,11 @@ impl KeyStore {
             signs_now: signer == Some(key.kid.as_str()),
         };
         set.keys.iter().filter(|key| key.is_live(now)).map(facts).collect()
+    }
+
+    /// What makes pairwise names, where `openid.subject` says that people have such.
+    pub(crate) fn pairwise(&self) -> Option<&Pairwise> {
+        self.0.pairwise.as_ref()
     }
 
     /// The keys that seal, for others who keep or bind something.

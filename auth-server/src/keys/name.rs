@@ -26,14 +26,14 @@ pub(crate) fn is_refresh_token(text: &str) -> bool {
 }
 
 impl KeyStore {
-    /// A code for a grant that is about to be.
-    pub(crate) fn mint_code(&self, grant: GrantId) -> CodeSecret {
-        CodeSecret::new(self.mint(CODE_PREFIX, Purpose::Code, grant, 0))
+    /// A code for a grant that is about to be; `upstream`: it hangs on a sign-in at a provider.
+    pub(crate) fn mint_code(&self, grant: GrantId, upstream: bool) -> CodeSecret {
+        CodeSecret::new(self.mint(CODE_PREFIX, Purpose::Code, grant, 0, upstream))
     }
 
     /// A refresh token of this generation.
-    pub(crate) fn mint_refresh(&self, grant: GrantId, generation: u32) -> RefreshTokenSecret {
-        RefreshTokenSecret::new(self.mint(REFRESH_PREFIX, Purpose::RefreshToken, grant, generation))
+    pub(crate) fn mint_refresh(&self, grant: GrantId, generation: u32, upstream: bool) -> RefreshTokenSecret {
+        RefreshTokenSecret::new(self.mint(REFRESH_PREFIX, Purpose::RefreshToken, grant, generation, upstream))
     }
 
     /// # Errors
@@ -53,7 +53,7 @@ impl KeyStore {
     pub(crate) fn mint_successor(&self, rotated: &str, name: &SealedName) -> Result<Successor, KeyError> {
         // A grant that is refreshed every second for a century stays below; past that it must sign in again.
         let generation = name.generation.checked_add(1).ok_or(KeyError::Crypto("a grant was refreshed too often"))?;
-        let token = self.mint_refresh(name.grant, generation);
+        let token = self.mint_refresh(name.grant, generation, name.upstream);
         let sealed = self.0.sealing.seal_under(rotated.as_bytes(), &name.grant.to_bytes(), token.expose().as_bytes())?;
         Ok(Successor { token, sealed })
     }
@@ -71,8 +71,8 @@ impl KeyStore {
         if token.hash() == *expected { Ok(token) } else { Err(KeyError::SealBroken) }
     }
 
-    fn mint(&self, prefix: &str, purpose: Purpose, grant: GrantId, generation: u32) -> String {
-        let name = SealedName { key_id: self.0.sealing.current_id(), grant, generation, random: secret::fresh_bytes() };
+    fn mint(&self, prefix: &str, purpose: Purpose, grant: GrantId, generation: u32, upstream: bool) -> String {
+        let name = SealedName { key_id: self.0.sealing.current_id(), grant, generation, upstream, random: secret::fresh_bytes() };
         name.encode(prefix, |parts| self.0.sealing.mac(purpose, parts))
     }
 

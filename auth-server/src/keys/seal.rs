@@ -53,10 +53,15 @@ pub(crate) enum Purpose {
     Csrf,
     /// What binds a flow to a browser.
     Flow,
+    /// What is kept of a sign-in at an identity provider: its tokens, and what a departure must remember.
+    Upstream,
+    /// The salt of pairwise names.
+    PairwiseSalt,
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::SigningKey, Self::Code, Self::RefreshToken, Self::Successor, Self::Csrf, Self::Flow];
+    const ALL: [Self; 8] =
+        [Self::SigningKey, Self::Code, Self::RefreshToken, Self::Successor, Self::Csrf, Self::Flow, Self::Upstream, Self::PairwiseSalt];
 
     fn info(self) -> &'static [u8] {
         match self {
@@ -66,6 +71,8 @@ impl Purpose {
             Self::Successor => b"successor of a refresh token",
             Self::Csrf => b"csrf token",
             Self::Flow => b"flow binding",
+            Self::Upstream => b"upstream sign-in",
+            Self::PairwiseSalt => b"salt of pairwise names",
         }
     }
 }
@@ -215,8 +222,8 @@ impl SealingKey {
         let one = |purpose| -> Result<Derived, KeyError> {
             Ok(Derived { cipher: cipher(&derive(purpose, b"cipher")?)?, mac: hmac::Key::new(hmac::HMAC_SHA256, &derive(purpose, b"mac")?) })
         };
-        let [a, b, c, d, e, f] = Purpose::ALL.map(one);
-        Ok(Self { id, derived: [a?, b?, c?, d?, e?, f?] })
+        let [a, b, c, d, e, f, g, h] = Purpose::ALL.map(one);
+        Ok(Self { id, derived: [a?, b?, c?, d?, e?, f?, g?, h?] })
     }
 
     fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; MAC_BYTES] {

@@ -47,7 +47,7 @@ fn database(folder: &Path) -> Database {
 
 fn settings(algorithm: SigningAlgorithm) -> KeySettings {
     let schedule = Schedule { rotate_after: Ttl::days(90), publish_before: Ttl::hours(1), keep_after: Ttl(4_200) };
-    KeySettings { issuer: IssuerUrl::parse(ISSUER).unwrap(), algorithm, schedule }
+    KeySettings { issuer: IssuerUrl::parse(ISSUER).unwrap(), algorithm, schedule, pairwise: false }
 }
 
 fn claims<'a>(iss: &'a str, jti: &'a str) -> AccessClaimsRef<'a> {
@@ -203,13 +203,13 @@ async fn a_name_is_read_back_and_nothing_else_is() {
     let machine = Machine::new().await;
     let keys = machine.replica().await.unwrap();
     let grant = GrantId::born(machine.clock.now_ms(), [7; 10]);
-    let refresh = keys.mint_refresh(grant, 3);
+    let refresh = keys.mint_refresh(grant, 3, true);
     let name = keys.read_refresh(refresh.expose()).unwrap();
     assert_eq!((name.grant, name.generation), (grant, 3));
     // A refresh token is no code, not even with the other's prefix.
     assert!(keys.read_code(refresh.expose()).is_err());
     assert!(keys.read_code(&refresh.expose().replace("prt_", "pco_")).is_err());
-    let code = keys.mint_code(grant);
+    let code = keys.mint_code(grant, false);
     assert_eq!(keys.read_code(code.expose()).unwrap().grant, grant);
     for at in 4..refresh.expose().len() {
         let mut bytes = refresh.expose().to_owned().into_bytes();
@@ -227,15 +227,38 @@ async fn a_successor_is_found_again_only_with_the_token_it_follows() {
     let machine = Machine::new().await;
     let keys = machine.replica().await.unwrap();
     let grant = GrantId::born(machine.clock.now_ms(), [7; 10]);
-    let rotated = keys.mint_refresh(grant, 1);
+    let rotated = keys.mint_refresh(grant, 1, false);
     let name = keys.read_refresh(rotated.expose()).unwrap();
     let successor = keys.mint_successor(rotated.expose(), &name).unwrap();
     let hash = successor.token.hash();
     let found = keys.open_successor(rotated.expose(), grant, &successor.sealed, &hash).unwrap();
     assert_eq!(found.expose(), successor.token.expose());
     assert_eq!(keys.read_refresh(found.expose()).unwrap().generation, 2);
-    let other = keys.mint_refresh(grant, 1);
+    let other = keys.mint_refresh(grant, 1, false);
     assert!(keys.open_successor(other.expose(), grant, &successor.sealed, &hash).is_err());
     assert!(keys.open_successor(rotated.expose(), grant, &successor.sealed, &other.hash()).is_err());
     assert!(!successor.sealed.contains(successor.token.expose()));
+}
+
+/// OpenID Connect Core §8.1: a person's name for a sector is the same on every replica, after a restart, and under another sealing key;
+/// without the sealing key that made the salt there is none, rather than another one.
+#[tokio::test]
+async fn pairwise_names_outlive_their_sealing_key() {
+    let machine = Machine::new().await;
+    let open = async |sealing: SealingKeys| {
+        let settings = KeySettings { pairwise: true, ..settings(SigningAlgorithm::Es256) };
+        KeyStore::open(machine.store().await, sealing, settings, machine.clock.clone()).await
+    };
+    let name = |keys: &KeyStore| keys.pairwise().unwrap().name("app.example", &oauth_types::Subject::from_trusted("alice"));
+    let (old, new) = (line(1, 7), line(2, 8));
+    let first = name(&open(SealingKeys::parse(&old).unwrap()).await.unwrap());
+    assert_eq!(name(&open(SealingKeys::parse(&old).unwrap()).await.unwrap()), first);
+    assert!(open(SealingKeys::parse(&new).unwrap()).await.is_err());
+    assert_eq!(name(&open(SealingKeys::parse(&format!("{new}{old}")).unwrap()).await.unwrap()), first, "sealed again");
+    assert_eq!(name(&open(SealingKeys::parse(&new).unwrap()).await.unwrap()), first, "the old line may go");
+}
+
+fn line(id: u8, byte: u8) -> String {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    format!("{id}:{}\n", URL_SAFE_NO_PAD.encode([byte; 32]))
 }

@@ -27,13 +27,17 @@ pub(crate) struct ConsentPage<'a> {
 pub(crate) enum Who {
     /// Somebody signed in with us.
     Account(Account),
-    /// Nobody we know yet.
+    /// Nobody we know yet, who signs in with the answer.
     Stranger(Stranger),
+    /// Nobody we know yet, who signs in elsewhere after the answer.
+    Traveller(Traveller),
 }
 
 /// The account that would approve.
 pub(crate) struct Account {
     pub(crate) name: String,
+    /// Where they signed in, if not here.
+    pub(crate) provider: Option<String>,
     /// Where one goes to be somebody else.
     pub(crate) another_href: String,
 }
@@ -44,6 +48,12 @@ pub(crate) struct Stranger {
     pub(crate) username: String,
     /// Why the last attempt did not work, as a sentence.
     pub(crate) problem: Option<String>,
+}
+
+/// Where somebody will be sent.
+pub(crate) struct Traveller {
+    /// The one place there is; `None`: they will choose.
+    pub(crate) provider: Option<String>,
 }
 
 /// What must be known before anybody says yes.
@@ -65,7 +75,9 @@ pub(crate) enum Asking {
     /// For the first time: may they?
     Consent,
     /// Once more, because less can be granted than was asked.
-    Confirmation,
+    Reduced,
+    /// Once more, because they were signed in without being asked who they are.
+    Silent,
 }
 
 /// The facts before they are words.
@@ -86,7 +98,8 @@ impl Facts {
         let warning = warning(ask, &client, words);
         let (title, lead) = match ask.asking {
             Asking::Consent => (words.say_with("consent-title", &[("client", &client)]), lead(ask, warning.is_some(), words)),
-            Asking::Confirmation => (words.say_with("confirm-title", &[("client", &client)]), words.say("confirm-lead")),
+            Asking::Reduced => (words.say_with("confirm-title", &[("client", &client)]), words.say("confirm-lead")),
+            Asking::Silent => (words.say("confirm-silent-title"), words.say_with("confirm-silent-lead", &[("client", &client)])),
         };
         Self {
             title,
@@ -144,6 +157,8 @@ pub(crate) enum ScopeKind {
     Read,
     Write,
     Keep,
+    /// About the person, not about things.
+    Know,
     Other,
 }
 
@@ -154,6 +169,7 @@ impl ScopeKind {
             "read" => Self::Read,
             "write" => Self::Write,
             "offline_access" => Self::Keep,
+            "openid" | "profile" | "email" => Self::Know,
             _ => Self::Other,
         }
     }
@@ -163,6 +179,7 @@ impl ScopeKind {
             Self::Read => "read",
             Self::Write => "write",
             Self::Keep => "keep",
+            Self::Know => "know",
             Self::Other => "other",
         }
     }
@@ -172,6 +189,7 @@ impl ScopeKind {
             Self::Read => "scope-kind-read",
             Self::Write => "scope-kind-write",
             Self::Keep => "scope-kind-keep",
+            Self::Know => "scope-kind-know",
             Self::Other => "scope-kind-other",
         }
     }
@@ -206,7 +224,12 @@ pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, ConsentPage<'_>)> 
         csrf_token: "token".to_owned(),
         remembered: !is_unverified && redirect.starts_with("https"),
     };
-    let alice = || Who::Account(Account { name: "alice".to_owned(), another_href: "/login/flow".to_owned() });
+    let account = |provider: Option<&str>| {
+        let another_href = "/login/flow".to_owned();
+        Who::Account(Account { name: "alice".to_owned(), provider: provider.map(str::to_owned), another_href })
+    };
+    let (alice, alice_elsewhere) = (|| account(None), || account(Some("Company sign-in")));
+    let traveller = |provider: Option<&str>| Who::Traveller(Traveller { provider: provider.map(str::to_owned) });
     let stranger = |username: &str, problem: Option<String>| Who::Stranger(Stranger { username: username.to_owned(), problem });
     let wrong = frame.words.say("sign-in-wrong");
     let slow = frame.words.say_with("sign-in-slow", &[("minutes", "5")]);
@@ -220,7 +243,16 @@ pub(super) fn samples(frame: Frame<'_>) -> Vec<(&'static str, ConsentPage<'_>)> 
             page("cursor://anysphere.cursor-mcp/oauth/callback", Some("Cursor"), false, "mcp:read", Asking::Consent, alice()),
         ),
         ("consent_markup_in_name", page(local, Some("<b onmouseover=\"x()\">&amp;"), false, "files.write odd", Asking::Consent, alice())),
-        ("confirm", page(claude, Some("Claude"), false, "", Asking::Confirmation, alice())),
+        ("confirm", page(claude, Some("Claude"), false, "mcp:read", Asking::Reduced, alice())),
+        ("confirm_silent", page(claude, Some("Claude"), false, "mcp:read mcp:write", Asking::Silent, alice_elsewhere())),
+        ("consent_elsewhere", page(claude, Some("Claude"), false, "mcp:read", Asking::Consent, alice_elsewhere())),
+        ("consent_about_you", page(claude, Some("Claude"), false, "mcp:read openid profile email", Asking::Consent, alice_elsewhere())),
+        ("consent_nothing", page(claude, Some("Claude"), false, "", Asking::Consent, alice())),
+        (
+            "continue_to_one",
+            page(local, Some("Claude Code"), false, "mcp:read mcp:write", Asking::Consent, traveller(Some("Company sign-in"))),
+        ),
+        ("continue_to_many", page(claude, Some("Claude"), false, "mcp:read", Asking::Consent, traveller(None))),
         ("sign_in", page(local, Some("Claude Code"), false, "mcp:read mcp:write", Asking::Consent, stranger("", None))),
         ("sign_in_wrong", page(local, None, false, "mcp:read", Asking::Consent, stranger("alice", Some(wrong)))),
         ("sign_in_slow", page(claude, Some("Claude"), false, "mcp:read offline_access", Asking::Consent, stranger("alice", Some(slow)))),
@@ -265,8 +297,9 @@ mod tests {
 
     #[test]
     fn reading_and_changing_are_told_apart() {
-        let kinds: Vec<_> = ["mcp:read", "files.write", "offline_access", "mcp:infer"].into_iter().map(ScopeKind::of).collect();
-        assert_eq!(kinds, [ScopeKind::Read, ScopeKind::Write, ScopeKind::Keep, ScopeKind::Other]);
+        let kinds: Vec<_> =
+            ["mcp:read", "files.write", "offline_access", "openid", "email", "mcp:infer"].into_iter().map(ScopeKind::of).collect();
+        assert_eq!(kinds, [ScopeKind::Read, ScopeKind::Write, ScopeKind::Keep, ScopeKind::Know, ScopeKind::Know, ScopeKind::Other]);
         let html = html_of("consent_verified");
         assert!(html.contains("<li class=\"read\">") && html.contains("<li class=\"write\">"));
     }

@@ -63,6 +63,8 @@ impl Story {
             Error::AccessDenied(_) => Self::Refused,
             Error::TooManyRequests { .. } => Self::TooMany,
             Error::TemporarilyUnavailable(_) => Self::Unavailable,
+            Error::UpstreamDistrusted(fault) if fault.is_of_the_browser() => Self::StartAgain,
+            Error::UpstreamDistrusted(_) => Self::Unavailable,
             Error::ServerError(_) => Self::Mistake,
             _ => Self::Request,
         }

@@ -5,9 +5,11 @@
 
 mod answered;
 pub(crate) mod assets;
+mod choice;
 pub(crate) mod consent;
 mod error;
 mod home;
+mod leaving;
 mod logout;
 mod signed_out;
 
@@ -23,8 +25,10 @@ use oauth_types::RedirectUri;
 
 pub(crate) use self::{
     answered::AnsweredPage,
+    choice::{ChoicePage, WayLine},
     error::{ErrorPage, Story},
     home::{HomePage, HomeSession, ResourceLine},
+    leaving::LeavingPage,
     logout::LogoutPage,
     signed_out::SignedOutPage,
 };
@@ -76,6 +80,13 @@ pub(crate) fn answer(status: StatusCode, frame: &Frame<'_>, page: &impl Template
     response
 }
 
+/// Lets a page lead on by itself, as its link does: the header that a `meta` refresh stands for (HTML Living Standard §4.2.5.3).
+pub(crate) fn lead_to(response: &mut HttpResponse, href: &str) {
+    if let Ok(value) = HeaderValue::try_from(format!("0; url={href}")) {
+        response.headers_mut().insert(header::REFRESH, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,10 +98,12 @@ mod tests {
         let mut add = |name: &str, html: askama::Result<String>| rendered.push((name.to_owned(), html.expect("a sample renders")));
         consent::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         error::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
+        choice::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
+        leaving::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         logout::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         home::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         add("answered", AnsweredPage { frame }.render());
-        add("signed_out", SignedOutPage { frame }.render());
+        signed_out::samples(frame).iter().for_each(|(name, page)| add(name, page.render()));
         rendered
     }
 
@@ -159,7 +172,7 @@ mod tests {
         let i18n = I18n::new(Language::En).expect("the locale files are Fluent");
         let frame = Frame::new(i18n.words(Language::De), "Portico", "mcp.example.com");
         let policy = |leads_to: Option<&RedirectUri>| {
-            let response = answer(StatusCode::OK, &frame, &SignedOutPage { frame }, leads_to);
+            let response = answer(StatusCode::OK, &frame, &SignedOutPage::new(frame, None), leads_to);
             assert_eq!(response.headers().get("content-language").and_then(|tag| tag.to_str().ok()), Some("de"));
             response.headers().get("content-security-policy").and_then(|policy| policy.to_str().ok()).map(str::to_owned)
         };

@@ -3,24 +3,36 @@
 //! Pure and synchronous: the caller gathers the facts, so a decision is a function that a table tests. The rules come from Config and
 //! from `rules.rs`; an engine from outside would take this place behind the same two questions.
 
+mod people;
 mod rules;
 
 use std::sync::Arc;
 
-use oauth_types::{MetadataFault, RedirectFault, RedirectKind, RedirectUri, Refusal, Scope};
+use oauth_types::{IdpId, MetadataFault, RedirectFault, RedirectKind, RedirectUri, Refusal, Scope};
 
 use crate::{
-    config::{Config, Resource},
+    config::{Config, PeopleConfig, Resource},
+    openid,
     store::{ClientKind, ClientRow},
 };
+
+use self::people::Entry;
+pub(crate) use self::people::PersonFacts;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Question<'a> {
     /// May a stranger register a client here (RFC 7591 §3)?
     Register,
-    /// How much of this may be granted for this resource? Accounts kept here may grant everything that a resource offers.
-    Authorize { asked: &'a Scope, resource: &'a Resource },
+    /// May this person enter, and how much of this may they grant for this resource?
+    Authorize {
+        /// What a client wants.
+        asked: &'a Scope,
+        /// Of what.
+        resource: &'a Resource,
+        /// From whom.
+        person: PersonFacts<'a>,
+    },
 }
 
 /// What is answered.
@@ -73,6 +85,7 @@ struct Rules {
     registration_is_open: bool,
     other_https_is_allowed: bool,
     private_use_schemes: Vec<String>,
+    people: PeopleConfig,
 }
 
 impl Policy {
@@ -83,7 +96,18 @@ impl Policy {
             registration_is_open: registration.open,
             other_https_is_allowed: registration.other_https_allowed,
             private_use_schemes: registration.private_use_schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect(),
+            people: config.people.clone(),
         }))
+    }
+
+    /// Is anything ever asked about a person?
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.0.people.rules.is_empty()
+    }
+
+    /// Where people of this mail address sign in, if the rules name one provider for its domain and no other.
+    pub(crate) fn idp_of_mail(&self, mail: &str) -> Option<&IdpId> {
+        people::idp_of_mail(&self.0.people, mail)
     }
 
     /// Answers a question.
@@ -91,7 +115,11 @@ impl Policy {
         match question {
             Question::Register if self.0.registration_is_open => Decision::Allow,
             Question::Register => Decision::Refuse(Refusal::RegistrationClosed),
-            Question::Authorize { asked, resource } => grantable(asked, resource),
+            Question::Authorize { asked, resource, person } => match people::judge(&self.0.people, person) {
+                Entry::Refused => Decision::Refuse(Refusal::NotLetIn),
+                Entry::Everything => grantable(asked, &resource.scopes),
+                Entry::Only(given) => grantable(asked, &resource.scopes.intersect(&given)),
+            },
         }
     }
 
@@ -123,17 +151,24 @@ impl Policy {
     }
 }
 
-/// Whatever the resource offers, and lasting access. Scopes that nobody here knows are taken away in silence (RFC 6749 §3.3 lets a
+/// So much of what is offered to this person, and lasting access to it. Scopes that nobody here knows are taken away in silence (RFC 6749 §3.3 lets a
 /// server do that if it says what was granted): clients copy lists from elsewhere.
-fn grantable(asked: &Scope, resource: &Resource) -> Decision {
-    let allowed = Scope::parse(
-        &asked.iter().filter(|token| *token == OFFLINE_ACCESS || resource.scopes.contains(token)).collect::<Vec<_>>().join(" "),
-    );
-    match allowed {
-        Ok(allowed) if allowed == *asked => Decision::Allow,
-        Ok(allowed) if !allowed.is_empty() => Decision::AllowLess(allowed),
-        _ => Decision::Refuse(Refusal::NothingAllowed),
+fn grantable(asked: &Scope, offered: &Scope) -> Decision {
+    let kept: Vec<_> = asked.iter().filter(|token| is_not_about_the_resource(token) || offered.contains(token)).collect();
+    // Lasting access to nothing is nothing, and neither is a name.
+    if kept.iter().all(|token| is_not_about_the_resource(token)) {
+        return Decision::Refuse(Refusal::NothingAllowed);
     }
+    match Scope::parse(&kept.join(" ")) {
+        Ok(allowed) if allowed == *asked => Decision::Allow,
+        Ok(allowed) => Decision::AllowLess(allowed),
+        Err(_) => Decision::Refuse(Refusal::NothingAllowed),
+    }
+}
+
+/// Lasting access, and who the person is: the rules are about resources, and the request has kept of these what is on.
+fn is_not_about_the_resource(token: &str) -> bool {
+    token == OFFLINE_ACCESS || openid::ABOUT_PERSON.contains(&token)
 }
 
 /// The scope that asks for lasting access (OpenID Connect Core §11); every resource knows it.
@@ -141,10 +176,16 @@ pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{people::tests::scope, *};
+    use crate::config::Rule;
 
     fn policy(other_https_is_allowed: bool) -> Policy {
-        Policy(Arc::new(Rules { registration_is_open: true, other_https_is_allowed, private_use_schemes: vec!["cursor".to_owned()] }))
+        with_people(other_https_is_allowed, PeopleConfig { default_allows: true, rules: Vec::new() })
+    }
+
+    fn with_people(other_https_is_allowed: bool, people: PeopleConfig) -> Policy {
+        let private_use_schemes = vec!["cursor".to_owned()];
+        Policy(Arc::new(Rules { registration_is_open: true, other_https_is_allowed, private_use_schemes, people }))
     }
 
     fn standing(uri: &str) -> Result<Standing, Barred> {
@@ -231,16 +272,42 @@ mod tests {
     #[test]
     fn a_person_may_grant_what_the_resource_offers() {
         let resource = resource();
-        let decide = |asked: &str| policy(true).decide(Question::Authorize { asked: &Scope::parse(asked).unwrap(), resource: &resource });
+        let person = PersonFacts::Local { username: "alice" };
+        let decide = |asked: &str| policy(true).decide(Question::Authorize { asked: &scope(asked), resource: &resource, person });
         assert_eq!(decide("mcp:read mcp:write offline_access"), Decision::Allow);
-        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read").unwrap()));
+        assert_eq!(decide("mcp:read openid admin"), Decision::AllowLess(Scope::parse("mcp:read openid").unwrap()));
         assert_eq!(decide("admin"), Decision::Refuse(Refusal::NothingAllowed));
+        assert_eq!(decide("offline_access"), Decision::Refuse(Refusal::NothingAllowed), "lasting access to nothing");
+    }
+
+    /// What a person may not grant is taken away; who may not enter is refused, whatever they could grant.
+    #[test]
+    fn a_person_may_grant_what_the_rules_give_them_of_what_the_resource_offers() {
+        let resource = resource();
+        let rule = |enter, scopes: &str| Rule { enter: Some(enter), scopes: Some(scope(scopes)), ..Rule::default() };
+        let decide = |rule: Rule, asked: &str| {
+            let person = PersonFacts::Local { username: "alice" };
+            let people = PeopleConfig { default_allows: false, rules: vec![rule] };
+            with_people(true, people).decide(Question::Authorize { asked: &scope(asked), resource: &resource, person })
+        };
+        assert_eq!(decide(rule(true, "mcp:read notes:read"), "mcp:read offline_access"), Decision::Allow);
+        assert_eq!(
+            decide(rule(true, "mcp:read"), "mcp:read mcp:write offline_access"),
+            Decision::AllowLess(scope("mcp:read offline_access"))
+        );
+        assert_eq!(decide(rule(true, "notes:read"), "mcp:read offline_access"), Decision::Refuse(Refusal::NothingAllowed));
+        assert_eq!(decide(rule(false, "mcp:read"), "mcp:read"), Decision::Refuse(Refusal::NotLetIn));
     }
 
     #[test]
     fn registration_is_open_or_closed() {
         assert_eq!(policy(true).decide(Question::Register), Decision::Allow);
-        let closed = Policy(Arc::new(Rules { registration_is_open: false, other_https_is_allowed: true, private_use_schemes: Vec::new() }));
+        let closed = Policy(Arc::new(Rules {
+            registration_is_open: false,
+            other_https_is_allowed: true,
+            private_use_schemes: Vec::new(),
+            people: PeopleConfig::default(),
+        }));
         assert_eq!(closed.decide(Question::Register), Decision::Refuse(Refusal::RegistrationClosed));
     }
 }

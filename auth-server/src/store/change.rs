@@ -116,6 +116,8 @@ pub struct Rotation {
     pub asked_scope: Option<Scope>,
     /// RFC 8707 §2.2.
     pub asked_resource: Option<ResourceUri>,
+    /// The sign-in upstream that was asked, and stands.
+    pub vouched_by: Option<UpstreamSessionId>,
     /// What replaces it, if the judge agrees.
     pub successor: Successor,
     /// How long and how often a rotated token is answered again.

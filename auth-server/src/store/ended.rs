@@ -96,6 +96,12 @@ impl EndedView {
         self.0.entries.store(list.len(), Ordering::Release);
     }
 
+    /// Makes the last reading too old, for tests of who asks.
+    #[cfg(test)]
+    pub(crate) fn grow_stale(&self) {
+        self.was_read(Instant::now().checked_sub(STALENESS_MAX * 2).expect("this machine has been up for ten seconds"));
+    }
+
     fn was_read(&self, at: Instant) {
         *self.0.read_at.write().unwrap_or_else(PoisonError::into_inner) = at;
     }

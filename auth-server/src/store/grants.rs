@@ -30,6 +30,8 @@ pub enum EndReason {
     RefreshReused,
     /// The person signed out at the provider.
     SignedOut,
+    /// The rules leave the person nothing of what they allowed.
+    NothingAllowed,
 }
 named!(pub EndReason {
     RevokedByClient = "revoked_by_client",
@@ -38,6 +40,7 @@ named!(pub EndReason {
     CodeReplayed = "code_replayed",
     RefreshReused = "refresh_reused",
     SignedOut = "signed_out",
+    NothingAllowed = "nothing_allowed",
 });
 
 /// A grant as it stands in the store, and whether what it hangs on still stands.

@@ -17,9 +17,11 @@ mod ended;
 mod error;
 mod grants;
 mod group;
+mod identities;
 mod keys;
 mod plan;
 mod purge;
+mod salts;
 mod schema;
 pub mod seed;
 mod seen;
@@ -54,10 +56,11 @@ pub use self::{
     ended::EndedView,
     error::StoreError,
     grants::{EndReason, GrantRow, GrantsOf},
+    identities::NewIdentity,
     keys::KeyRow,
     purge::PurgeReport,
     subjects::{AccountRow, NewAccount, SubjectRow},
-    upstream_sessions::UpstreamSessionRow,
+    upstream_sessions::{NewUpstreamSession, Settlement, SignIns, UpstreamEnding, UpstreamSessionRow},
 };
 use self::{
     cache::Caches,

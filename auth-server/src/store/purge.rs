@@ -17,7 +17,8 @@ const SLICE: i64 = 500;
 const GRANT_KEPT_BEYOND: Ttl = Ttl::days(1);
 /// How long the audit is kept.
 const AUDIT_KEPT: Ttl = Ttl::days(90);
-/// How long the tombstone of a client is kept: longer than any grant lives, for its grants read it.
+/// How long the tombstone of a client or sign-in is kept, and a sign-in that nobody asked about: longer than any grant lives, for its
+/// grants read it.
 const CLIENT_TOMBSTONE_KEPT: Ttl = Ttl::days(400);
 /// A retired key goes this long after it was last published.
 const KEY_KEPT_BEYOND: Ttl = Ttl::days(30);
@@ -61,6 +62,9 @@ const BROWSER_SESSIONS: &str = "DELETE FROM browser_sessions WHERE session_hash 
 const UPSTREAM_SESSIONS: &str = "DELETE FROM upstream_sessions WHERE upstream_session IN
   (SELECT u.upstream_session FROM upstream_sessions AS u WHERE u.ended_at <= $1
     AND NOT EXISTS (SELECT 1 FROM browser_sessions AS b WHERE b.upstream_session = u.upstream_session) LIMIT $2)";
+/// Every use of a sign-in asks about it, so one that nobody asked about for so long has nothing left that could be presented.
+const UNASKED_SESSIONS: &str = "DELETE FROM upstream_sessions WHERE upstream_session IN
+  (SELECT u.upstream_session FROM upstream_sessions AS u WHERE u.ended_at IS NULL AND u.checked_at <= $1 LIMIT $2)";
 const CONSENTS: &str = "DELETE FROM consents WHERE expires_at <= $1 AND (subject, client_id, redirect_uri, resource) IN
   (SELECT subject, client_id, redirect_uri, resource FROM consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 const SEEN: &str = "DELETE FROM seen WHERE (kind, id) IN (SELECT kind, id FROM seen WHERE until <= $1 ORDER BY until LIMIT $2)";
@@ -81,7 +85,8 @@ impl Store {
         self.0.pending_clients.forget();
         report.clients = forgotten_clients + self.slice(TOMBSTONES, (now - CLIENT_TOMBSTONE_KEPT).0).await?;
         report.browser_sessions = self.slice(BROWSER_SESSIONS, now.0).await?;
-        report.upstream_sessions = self.slice(UPSTREAM_SESSIONS, (now - CLIENT_TOMBSTONE_KEPT).0).await?;
+        report.upstream_sessions = self.slice(UPSTREAM_SESSIONS, (now - CLIENT_TOMBSTONE_KEPT).0).await?
+            + self.slice(UNASKED_SESSIONS, (now - CLIENT_TOMBSTONE_KEPT).0).await?;
         report.consents = self.slice(CONSENTS, now.0).await?;
         report.seen = self.slice(SEEN, now.0).await?;
         report.ended = self.slice(ENDED, now.0).await?;

@@ -70,9 +70,10 @@ impl std::fmt::Debug for NewAccount {
 const SUBJECT: &str = "SELECT subject, display_name, created_at, disabled_at, ended_before FROM subjects WHERE subject = $1";
 const ACCOUNT: &str = "SELECT a.username, a.subject, s.display_name, a.password_phc, a.created_at, s.disabled_at
   FROM accounts AS a JOIN subjects AS s ON s.subject = a.subject WHERE a.username = $1";
+const USERNAME: &str = "SELECT username FROM accounts WHERE subject = $1";
 const ACCOUNTS: &str = "SELECT a.username, a.subject, s.display_name, a.password_phc, a.created_at, s.disabled_at
   FROM accounts AS a JOIN subjects AS s ON s.subject = a.subject ORDER BY a.username";
-const INSERT_SUBJECT: &str =
+pub(super) const INSERT_SUBJECT: &str =
     "INSERT INTO subjects (subject, display_name, created_at) VALUES ($1, $2, $3) ON CONFLICT (subject) DO NOTHING";
 const INSERT_ACCOUNT: &str = "INSERT INTO accounts (username, subject, password_phc, created_at) VALUES ($1, $2, $3, $4)
   ON CONFLICT (username) DO NOTHING";
@@ -88,16 +89,7 @@ impl Store {
     /// The database does not answer.
     pub async fn subject(&self, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {
         let row = self.0.readers.row(SUBJECT, &[Value::Text(subject.as_str())]).await?;
-        row.map(|row| {
-            Ok(SubjectRow {
-                subject: Subject::from_trusted(row.text("subject")?),
-                display_name: row.text("display_name")?.to_owned(),
-                created_at: Timestamp(row.int("created_at")?),
-                disabled_at: row.maybe_int("disabled_at")?.map(Timestamp),
-                ended_before: row.maybe_int("ended_before")?.map(Timestamp),
-            })
-        })
-        .transpose()
+        row.map(|row| read_subject(&row)).transpose()
     }
 
     /// The account of this name.
@@ -106,6 +98,15 @@ impl Store {
     /// The database does not answer.
     pub async fn account(&self, username: &str) -> Result<Option<Arc<AccountRow>>, StoreError> {
         self.0.readers.row(ACCOUNT, &[Value::Text(username)]).await?.map(|row| read(&row).map(Arc::new)).transpose()
+    }
+
+    /// The user name of this person's account, if they have one here.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn username_of(&self, subject: &Subject) -> Result<Option<String>, StoreError> {
+        let row = self.0.readers.row(USERNAME, &[Value::Text(subject.as_str())]).await?;
+        row.map(|row| row.text("username").map(str::to_owned)).transpose()
     }
 
     /// Every account, by name.
@@ -182,6 +183,16 @@ impl Store {
         })
         .await
     }
+}
+
+pub(super) fn read_subject(row: &Row) -> Result<SubjectRow, StoreError> {
+    Ok(SubjectRow {
+        subject: Subject::from_trusted(row.text("subject")?),
+        display_name: row.text("display_name")?.to_owned(),
+        created_at: Timestamp(row.int("created_at")?),
+        disabled_at: row.maybe_int("disabled_at")?.map(Timestamp),
+        ended_before: row.maybe_int("ended_before")?.map(Timestamp),
+    })
 }
 
 fn read(row: &Row) -> Result<AccountRow, StoreError> {

@@ -30,7 +30,7 @@ pub(super) async fn redeem(
 ) -> Result<Granted, Error> {
     let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
     let now = app.clock.now();
-    let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION));
+    let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION, name.upstream));
     let outcome = app
         .store
         .redeem(Redemption {
@@ -52,7 +52,7 @@ pub(super) async fn redeem(
         warn!(event = "code.replayed", client.id = %client, grant.id = %grant, request.id = %reference, "a code of `{client}` came a second time: its grant ended");
     }
     let row = outcome?;
-    Ok(Granted { scope: row.scope.clone(), row, refresh })
+    Ok(Granted { scope: row.scope.clone(), nonce: row.nonce.clone(), row, refresh })
 }
 
 /// May this request redeem this code? Pure: no I/O, no clock of its own, nothing is written here. The order matters: proof first,

@@ -43,7 +43,8 @@ pub(crate) async fn post(app: Data<App>, request: HttpRequest, form: StrictForm)
         TokenRequest::RefreshToken(asked) => ("token.refreshed", refresh_token::rotate(&app, &client, asked, &request).await?),
     };
     // 5. Only now a token.
-    let terms = Terms { issuer: app.config.issuer.as_str(), lifetime: app.config.lifetimes.access_token };
+    let (issuer, lifetime) = (app.config.issuer.as_str(), app.config.lifetimes.access_token);
+    let terms = Terms { issuer, lifetime, openid: app.config.openid.enabled };
     let body = issue::answer(&app.keys, terms, &granted, app.clock.now())?;
     // The other answers of the same group are signed first: sent one behind the other they wake their readers once.
     tokio::task::yield_now().await;
@@ -64,7 +65,7 @@ fn tell(request: &HttpRequest, event: &'static str, granted: Granted) {
 }
 
 #[cfg(test)]
-mod fixtures {
+pub(crate) mod fixtures {
     //! A grant as it stands right after its approval.
 
     use oauth_types::{ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash};
@@ -78,7 +79,7 @@ mod fixtures {
     pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    pub(super) fn grant() -> GrantRow {
+    pub(crate) fn grant() -> GrantRow {
         GrantRow {
             grant_id: GrantId::from_bytes([7; 16]),
             client_id: ClientId::parse("app").unwrap(),

@@ -11,19 +11,25 @@
 //! below otherwise           | older          → replay: the grant ends
 //! above                     | ahead          → the database lost a rotation (a restored backup): refused, nothing ends
 //! ```
+//!
+//! Where the person signed in at a provider, it is asked first (decision 9, `upstream_session.rs`): the token's name says so, so that
+//! nothing is looked up for anybody else. What the rules still allow of the grant is what the answer carries; nothing left ends it.
 
 use actix_web::HttpRequest;
-use oauth_types::{Error, GrantFault, ScopeFault, TargetFault, Timestamp, TokenHash};
+use oauth_types::{Bug, Error, GrantFault, Outage, Scope, ScopeFault, TargetFault, Timestamp, TokenHash};
 use oxide_auth::code_grant::refresh::{Input, Output, Refresh};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{issue::Granted, request::RefreshRequest};
 use crate::{
     App, audit,
     client::auth::AuthenticatedClient,
     http::request_id::RequestId,
+    openid,
+    policy::{Decision, OFFLINE_ACCESS, PersonFacts, Question},
     referee,
-    store::{Answer, GrantRow, Rotate, Rotation, Successor},
+    store::{Answer, EndReason, Ending, GrantRow, Rotate, Rotation, Successor},
+    upstream_session::{Stand, Vouched},
 };
 
 /// Where an authentic token stands in its family.
@@ -46,25 +52,25 @@ pub(super) async fn rotate(
     let now = app.clock.now();
     let successor = app.keys.mint_successor(asked.token, &name)?;
     let scope = asked.scope.clone();
-    let outcome = app
-        .store
-        .rotate(Rotation {
-            grant_id: name.grant,
-            generation: name.generation,
-            presented_hash: TokenHash::of(asked.token.as_bytes()),
-            client_id: client.id().clone(),
-            asked_scope: asked.scope,
-            asked_resource: asked.resource,
-            successor: Successor {
-                hash: successor.token.hash(),
-                sealed: successor.sealed,
-                expires_at: now + app.config.lifetimes.refresh_token,
-            },
-            overlap: app.config.refresh,
-            judge,
-            trail: audit::trail(request),
-        })
-        .await;
+    let mut rotation = Rotation {
+        grant_id: name.grant,
+        generation: name.generation,
+        presented_hash: TokenHash::of(asked.token.as_bytes()),
+        client_id: client.id().clone(),
+        asked_scope: asked.scope,
+        asked_resource: asked.resource,
+        vouched_by: None,
+        successor: Successor {
+            hash: successor.token.hash(),
+            sealed: successor.sealed,
+            expires_at: now + app.config.lifetimes.refresh_token,
+        },
+        overlap: app.config.refresh,
+        judge,
+        trail: audit::trail(request),
+    };
+    let allowed = if name.upstream { vouched(app, &mut rotation).await? } else { None };
+    let outcome = app.store.rotate(rotation).await;
     if let Err(Error::InvalidGrant(GrantFault::RefreshReused)) = &outcome {
         let (client, grant, reference) = (client.id(), name.grant, RequestId::of(request));
         warn!(event = "refresh.reused", client.id = %client, grant.id = %grant, request.id = %reference, "an old refresh token of `{client}` was used again: its grant ended");
@@ -76,7 +82,59 @@ pub(super) async fn rotate(
             app.keys.open_successor(asked.token, name.grant, successor_sealed, successor_hash)?
         }
     };
-    Ok(Granted { scope: scope.unwrap_or_else(|| rotated.row.scope.clone()), row: rotated.row, refresh: Some(token) })
+    let scope = scope.unwrap_or_else(|| rotated.row.scope.clone());
+    let scope = allowed.map_or(scope.clone(), |allowed| scope.intersect(&allowed));
+    Ok(Granted { scope, row: rotated.row, refresh: Some(token), nonce: None })
+}
+
+/// Asks the provider on whose sign-in the grant hangs, and the rules: so much of the grant still holds. A token that would be refused
+/// anyhow makes nobody ask; the writer says why it is.
+async fn vouched(app: &App, rotation: &mut Rotation) -> Result<Option<Scope>, Error> {
+    let Some(row) = app.store.grant(&rotation.grant_id).await? else { return Ok(None) };
+    let Some(session) = row.upstream_session.clone() else {
+        return Err(Error::ServerError(Bug::new("a token names a sign-in upstream that its grant has not")));
+    };
+    rotation.vouched_by = Some(session.clone());
+    if !matches!(judge(&row, rotation, app.clock.now()), Ok(Rotate::Next | Rotate::Again)) {
+        return Ok(None);
+    }
+    let person = match app.upstream_sessions.ask(&session).await? {
+        Stand::Stands(person) => person,
+        Stand::Ended => return Err(Error::InvalidGrant(GrantFault::UpstreamEnded)),
+    };
+    let allowed = still_allowed(app, &row, &person)?;
+    if says_nothing(&allowed) {
+        end(app, &row, rotation).await?;
+        return Err(Error::InvalidGrant(GrantFault::NothingAllowed));
+    }
+    if rotation.asked_scope.as_ref().is_some_and(|asked| says_nothing(&asked.intersect(&allowed))) {
+        return Err(Error::InvalidScope(ScopeFault::NothingLeft));
+    }
+    Ok(Some(allowed))
+}
+
+/// So much of the grant the rules leave this person now.
+fn still_allowed(app: &App, row: &GrantRow, person: &Vouched) -> Result<Scope, Error> {
+    let resource = app.config.resource(&row.resource).ok_or(Error::InvalidTarget(TargetFault::Unknown))?;
+    let person = PersonFacts::Upstream { idp: &person.idp, subject: &person.subject, facts: &person.facts };
+    Ok(match app.policy.decide(Question::Authorize { asked: &row.scope, resource, person }) {
+        Decision::Allow => row.scope.clone(),
+        Decision::AllowLess(scope) => scope,
+        Decision::Refuse(_) => Scope::default(),
+    })
+}
+
+/// Is there nothing in it that opens anything at the resource?
+fn says_nothing(scope: &Scope) -> bool {
+    openid::ABOUT_PERSON.into_iter().chain([OFFLINE_ACCESS]).fold(scope.clone(), |rest, token| rest.without(token)).is_empty()
+}
+
+async fn end(app: &App, row: &GrantRow, rotation: &Rotation) -> Result<(), Error> {
+    let ending = Ending::grant(row.grant_id, EndReason::NothingAllowed, app.clock.now()).by(rotation.trail.clone());
+    app.store.end(ending).await?;
+    let (client, grant) = (&row.client_id, row.grant_id);
+    info!(event = "grant.ended", client.id = %client, grant.id = %grant, reason = GrantFault::NothingAllowed.reason(), "the rules leave nothing of what `{client}` was allowed: its grant ended");
+    Ok(())
 }
 
 /// May this token be rotated? Pure: no I/O, no clock of its own, nothing is written here.
@@ -101,6 +159,10 @@ fn judge(row: &GrantRow, asked: &Rotation, now: Timestamp) -> Result<Rotate, Err
         return Err(Error::InvalidGrant(GrantFault::OverlapExhausted));
     }
     may_narrow(row, asked)?;
+    if row.upstream_session.is_some() && row.upstream_session != asked.vouched_by {
+        // The token did not say so: another server's, or a bug. Never rotated unasked.
+        return Err(Error::TemporarilyUnavailable(Outage::new("the provider behind a grant was not asked before its refresh")));
+    }
     Ok(verdict)
 }
 
@@ -176,6 +238,7 @@ mod tests {
             client_id: ClientId::parse("app").unwrap(),
             asked_scope: None,
             asked_resource: None,
+            vouched_by: None,
             successor: Successor { hash: token(generation + 1), sealed: "sealed".to_owned(), expires_at: Timestamp(0) },
             overlap: RefreshConfig { overlap: Ttl(OVERLAP), overlap_answers: ANSWERS },
             judge,

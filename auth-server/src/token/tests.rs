@@ -112,7 +112,7 @@ impl House {
     async fn approve(&self, client: &str) -> (GrantId, CodeSecret) {
         let (now, lifetimes) = (self.clock.now(), &self.app.config.lifetimes);
         let grant_id = GrantId::born(self.clock.now_ms(), secret::fresh_bytes());
-        let code = self.app.keys.mint_code(grant_id);
+        let code = self.app.keys.mint_code(grant_id, false);
         let approval = Approval {
             grant_id,
             client_id: ClientId::parse(client).unwrap(),

@@ -1,4 +1,4 @@
-//! What an access token says (RFC 9068 §2.2).
+//! What an access token says (RFC 9068 §2.2), and what an ID token says (OpenID Connect Core §2).
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -55,6 +55,20 @@ pub struct AccessClaimsRef<'a> {
     pub sid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+}
+
+/// What an ID token says, for minting. There is no `azp`: the one audience is the client itself (OpenID Connect Core §2).
+#[derive(Debug, Clone, Copy, Serialize)]
+#[expect(missing_docs, reason = "the names are the claims of OpenID Connect Core §2")]
+pub struct IdClaimsRef<'a> {
+    pub iss: &'a str,
+    pub sub: &'a str,
+    pub aud: &'a str,
+    pub exp: i64,
+    pub iat: i64,
+    pub auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
 }
 
 impl AccessClaims {

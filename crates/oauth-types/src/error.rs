@@ -5,10 +5,12 @@
 //! All payloads of one variant look the same from outside.
 
 mod faults;
+mod upstream;
 
 pub use faults::{
     ClientFault, GrantFault, MetadataFault, RedirectFault, Refusal, RequestFault, ResourceFault, ScopeFault, TargetFault, TokenFault,
 };
+pub use upstream::UpstreamFault;
 
 use crate::{Scope, Ttl};
 
@@ -79,6 +81,8 @@ pub enum Error {
     TooManyRequests { retry_after: Ttl },
     TemporarilyUnavailable(#[source] Outage),
     ServerError(#[source] Bug),
+    UpstreamDistrusted(UpstreamFault),
+    LogoutRefused(UpstreamFault),
 }
 
 impl Error {
@@ -105,6 +109,8 @@ impl Error {
             Self::TooManyRequests { .. } => ("temporarily_unavailable", 429),   // RFC 6749 §4.1.2.1; RFC 6585 §4
             Self::TemporarilyUnavailable(_) => ("temporarily_unavailable", 503), // RFC 6749 §4.1.2.1
             Self::ServerError(_) => ("server_error", 500),                      // RFC 6749 §4.1.2.1
+            Self::UpstreamDistrusted(fault) => fault.row(),                     // RFC 6749 §4.1.2.1
+            Self::LogoutRefused(_) => ("invalid_request", 400),                 // OpenID Connect Back-Channel Logout §2.8
         }
     }
 
@@ -141,6 +147,8 @@ impl Error {
             Self::TooManyRequests { .. } => "too many requests; try again later",
             Self::TemporarilyUnavailable(_) => "the server cannot answer right now; try again later",
             Self::ServerError(_) => "the server met an unexpected condition",
+            Self::UpstreamDistrusted(fault) => fault.description(),
+            Self::LogoutRefused(_) => "the logout token is not valid",
         }
     }
 
@@ -156,6 +164,7 @@ impl Error {
             Self::InvalidRedirectUri(fault) => fault.reason(),
             Self::InvalidClientMetadata(fault) => fault.reason(),
             Self::InvalidToken(fault) => fault.reason(),
+            Self::UpstreamDistrusted(fault) | Self::LogoutRefused(fault) => fault.reason(),
             Self::UnsupportedGrantType => "grant_type_unsupported",
             Self::UnsupportedResponseType => "response_type_unsupported",
             Self::InsufficientScope { .. } => "scope_insufficient",
@@ -181,6 +190,7 @@ impl Error {
             Self::InvalidRedirectUri(fault) => fault.explanation(),
             Self::InvalidClientMetadata(fault) => fault.explanation(),
             Self::InvalidToken(fault) => fault.explanation(),
+            Self::UpstreamDistrusted(fault) | Self::LogoutRefused(fault) => fault.explanation(),
             Self::TemporarilyUnavailable(outage) => outage.what,
             Self::ServerError(bug) => bug.what,
             other => other.description(),
@@ -205,6 +215,7 @@ means! {
     MetadataFault => InvalidClientMetadata,
     TokenFault => InvalidToken,
     Refusal => AccessDenied,
+    UpstreamFault => UpstreamDistrusted,
     Outage => TemporarilyUnavailable,
     Bug => ServerError,
 }

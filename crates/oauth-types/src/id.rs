@@ -53,6 +53,51 @@ opaque! {
     FlowId;
 }
 
+/// Longest name of an identity provider: it stands in a path and in every row of its people.
+const IDP_CHARACTERS_MAX: usize = 32;
+
+/// The operator's name for one identity provider: 1 to 32 of `a` to `z`, digits and `-`. It stands in the callback's path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdpId(Box<str>);
+
+impl IdpId {
+    /// The name that no provider may have: accounts kept here.
+    pub const LOCAL: &str = "local";
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Anything else cannot be a name of the configuration.
+    pub fn parse(text: &str) -> Result<Self, RequestFault> {
+        let is_plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if (1..=IDP_CHARACTERS_MAX).contains(&text.len()) && is_plain {
+            Ok(Self(text.into()))
+        } else {
+            Err(RequestFault::MalformedParameter("idp"))
+        }
+    }
+
+    /// Accounts kept here.
+    pub fn local() -> Self {
+        Self(Self::LOCAL.into())
+    }
+
+    /// No provider at all, but the accounts kept here?
+    pub fn is_local(&self) -> bool {
+        *self.0 == *Self::LOCAL
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Parsed for IdpId {
+    type Fault = RequestFault;
+}
+textual!(IdpId);
+
 /// Crockford's alphabet: no letter that looks like a digit. It keeps the order of the bytes.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 128 bits in fives.
@@ -204,6 +249,14 @@ mod tests {
             if let Ok(id) = GrantId::parse(&text) {
                 prop_assert_eq!(id.to_string(), text);
             }
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_provider_fits_into_a_path() {
+        assert_eq!(IdpId::parse("keycloak-2").unwrap().as_str(), "keycloak-2");
+        for text in ["", "Keycloak", "a/b", "a_b", "a.b", "a b", "ä", &"a".repeat(33)] {
+            assert!(IdpId::parse(text).is_err(), "{text}");
         }
     }
 

@@ -21,14 +21,14 @@ mod time;
 mod token;
 
 pub use challenge::Challenge;
-pub use claims::{AccessClaims, AccessClaimsRef};
+pub use claims::{AccessClaims, AccessClaimsRef, IdClaimsRef};
 pub use client_id::{ClientId, ClientIdKind};
 pub use ended::{AccessFacts, EndedEntry, EndedHash, EndedKind, EndedList, ended_hash};
 pub use error::{
     BoxError, Bug, ClientFault, Error, GrantFault, MetadataFault, Outage, RedirectFault, Refusal, RequestFault, ResourceFault, Result,
-    ScopeFault, TargetFault, TokenFault,
+    ScopeFault, TargetFault, TokenFault, UpstreamFault,
 };
-pub use id::{BrowserSessionId, FlowId, GrantId, GrantText, Subject, UpstreamSessionId};
+pub use id::{BrowserSessionId, FlowId, GrantId, GrantText, IdpId, Subject, UpstreamSessionId};
 pub use issuer::IssuerUrl;
 pub use metadata::{AuthorizationServerMetadata, ClientInformation, ClientMetadata, ProtectedResourceMetadata};
 pub use pkce::{CodeChallenge, CodeVerifier};

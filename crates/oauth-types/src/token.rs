@@ -147,12 +147,12 @@ impl std::fmt::Debug for PresentedToken {
     }
 }
 
-/// Key id, grant, generation, randomness.
-const NAME_BYTES: usize = 1 + 16 + 4 + 16;
+/// Key id, grant, generation, whether it hangs on a sign-in upstream, randomness.
+const NAME_BYTES: usize = 1 + 16 + 4 + 1 + 16;
 /// 128 bits.
 const MAC_BYTES: usize = 16;
 /// Name and MAC in base64url.
-const SEALED_CHARACTERS: usize = (NAME_BYTES + MAC_BYTES) * 4 / 3 + 1;
+const SEALED_CHARACTERS: usize = ((NAME_BYTES + MAC_BYTES) * 4).div_ceil(3);
 
 /// What a code or a refresh token says of itself, under a MAC of ours: garbage is refused without touching the database.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,6 +163,9 @@ pub struct SealedName {
     pub grant: GrantId,
     /// How often the grant was rotated before this token; 0 for a code.
     pub generation: u32,
+    /// Does its grant hang on a sign-in at a provider, which is asked before anything comes of the token? Said here, so that nothing is
+    /// looked up for those who sign in with us.
+    pub upstream: bool,
     /// What makes it unguessable even to who knows the grant.
     pub random: [u8; 16],
 }
@@ -201,7 +204,12 @@ impl SealedName {
             key_id,
             grant: GrantId::from_bytes(name[1..17].try_into().ok()?),
             generation: u32::from_be_bytes(name[17..21].try_into().ok()?),
-            random: name[21..37].try_into().ok()?,
+            upstream: match name[21] {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+            random: name[22..38].try_into().ok()?,
         })
     }
 
@@ -210,7 +218,8 @@ impl SealedName {
         bytes[0] = self.key_id;
         bytes[1..17].copy_from_slice(&self.grant.to_bytes());
         bytes[17..21].copy_from_slice(&self.generation.to_be_bytes());
-        bytes[21..].copy_from_slice(&self.random);
+        bytes[21] = u8::from(self.upstream);
+        bytes[22..].copy_from_slice(&self.random);
         bytes
     }
 }
@@ -280,16 +289,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_reads_as_it_was_written(key_id: u8, grant: [u8; 16], generation: u32, random: [u8; 16]) {
-            let name = SealedName { key_id, grant: GrantId::from_bytes(grant), generation, random };
+        fn a_name_reads_as_it_was_written(key_id: u8, grant: [u8; 16], generation: u32, upstream: bool, random: [u8; 16]) {
+            let name = SealedName { key_id, grant: GrantId::from_bytes(grant), generation, upstream, random };
             let text = name.encode("prt_", mac);
-            prop_assert_eq!(text.len(), 75);
+            prop_assert_eq!(text.len(), 76);
             prop_assert_eq!(decode(&text), Some(name));
         }
 
         #[test]
-        fn one_changed_character_is_garbage(random: [u8; 16], place in 0_usize..75, letter in "[A-Za-z0-9_-]") {
-            let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, random };
+        fn one_changed_character_is_garbage(random: [u8; 16], place in 0_usize..76, letter in "[A-Za-z0-9_-]") {
+            let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, upstream: false, random };
             let text = name.encode("prt_", mac);
             let mut changed = text.clone();
             changed.replace_range(place..place + 1, &letter);
@@ -304,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_name_with_another_prefix_is_garbage() {
-        let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, random: [9; 16] };
+        let name = SealedName { key_id: 1, grant: GrantId::from_bytes([5; 16]), generation: 3, upstream: true, random: [9; 16] };
         assert_eq!(decode(&name.encode("pco_", mac)), None);
         assert!(!format!("{name:?}").contains('9'), "the random bytes are not shown");
     }

@@ -79,3 +79,41 @@ async fn a_body_that_drips_is_cut_off() {
     read.expect("the server does not wait for ever").unwrap();
     assert_eq!(String::from_utf8(answer).unwrap(), "HTTP/1.1 408");
 }
+
+/// A subscription stays open for as long as its client likes, so their number has an end for each person and client.
+#[actix_web::test]
+async fn subscriptions_of_one_caller_have_an_end_and_leaving_makes_room() {
+    const OPEN_MAX: usize = 32;
+    let stand = Stand::open().await;
+    let (alice, mallory) = (stand.alice(), stand.token("mallory", "agent", "mcp:read").mint());
+    // The stream begins alike either way; a refusal is its next and last event.
+    let listen = async |token: &str| {
+        let request = stand.modern(token, "subscriptions/listen", json!({ "notifications": { "resourcesListChanged": true } }));
+        let mut stream = request.send().await.unwrap();
+        let mut seen = String::new();
+        let reading = async {
+            while let Some(chunk) = stream.chunk().await.unwrap() {
+                seen.push_str(&String::from_utf8_lossy(&chunk));
+                if seen.contains("too many subscriptions are open") {
+                    return true;
+                }
+            }
+            panic!("the stream ended: {seen}")
+        };
+        let is_refused = tokio::time::timeout(Duration::from_millis(200), reading).await.unwrap_or(false);
+        (!is_refused).then_some(stream)
+    };
+    let mut open = Vec::new();
+    for number in 0..OPEN_MAX {
+        open.push(listen(&alice).await.unwrap_or_else(|| panic!("subscription {number} is within the limit")));
+    }
+    assert!(listen(&alice).await.is_none(), "one too many");
+    assert!(listen(&mallory).await.is_some(), "somebody else is not concerned");
+    open.pop();
+    let again = async {
+        while listen(&alice).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), again).await.expect("who leaves makes room");
+}

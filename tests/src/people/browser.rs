@@ -2,6 +2,7 @@
 
 use crate::expect;
 use crate::html::{self, Form};
+use crate::idp::Idp;
 use crate::stage::{ALICE, PASSWORD, Replica};
 use crate::wire::{Answer, Request, Wire};
 
@@ -27,11 +28,12 @@ pub struct Browser {
     language: Option<String>,
     username: String,
     password: String,
+    idp: Option<Idp>,
 }
 
 impl Browser {
     pub(crate) fn new(wire: Wire, origin: &str) -> Self {
-        Self { wire, origin: origin.into(), jar: Vec::new(), language: None, username: ALICE.into(), password: PASSWORD.into() }
+        Self { wire, origin: origin.into(), jar: Vec::new(), language: None, username: ALICE.into(), password: PASSWORD.into(), idp: None }
     }
 
     /// The same browser in the hands of somebody who types other credentials.
@@ -39,6 +41,13 @@ impl Browser {
     pub fn typing(mut self, username: &str, password: &str) -> Self {
         self.username = username.into();
         self.password = password.into();
+        self
+    }
+
+    /// The same browser, which follows to this provider and back. Without it a walk ends where it would leave for one.
+    #[must_use]
+    pub fn signing_in_at(mut self, idp: &Idp) -> Self {
+        self.idp = Some(idp.clone());
         self
     }
 
@@ -158,11 +167,11 @@ impl Browser {
         self.submit(form, page_path, press, &fill).await
     }
 
-    /// Follows redirects on our own origin until a page, a refusal or a foreign redirect stands there.
-    /// Returns it with the path at which it was met.
+    /// Follows redirects on our own origin, pages that lead on by themselves, and the way to a provider and back, until a page, a
+    /// refusal or a foreign redirect stands there. Returns it with the path at which it was met.
     pub async fn walk(&mut self, mut answer: Answer, mut path: String) -> (Answer, String) {
         for _ in 0..PAGES_MAX {
-            let Some(next) = self.own_redirect(&answer) else { return (answer, path) };
+            let Some(next) = self.next_stop(&answer).await else { return (answer, path) };
             answer = self.get(&next).await;
             path = next;
         }
@@ -186,6 +195,21 @@ impl Browser {
             (answer, path) = self.walk(next, path).await;
         }
         panic!("asked again and again: {}", expect::told(&answer));
+    }
+
+    async fn next_stop(&self, answer: &Answer) -> Option<String> {
+        let refresh = answer.header("refresh").and_then(|value| value.strip_prefix("0; url="));
+        if let Some(own) = refresh.filter(|target| target.starts_with('/')) {
+            return Some(own.to_owned());
+        }
+        let location = answer.header("location").unwrap_or_default();
+        match self.idp.as_ref().filter(|idp| matches!(answer.status, 302 | 303) && location.starts_with(&idp.origin())) {
+            Some(idp) => {
+                let back = idp.sends_back(location).await;
+                Some(back.strip_prefix(&self.origin).unwrap_or_else(|| panic!("sent elsewhere: {back}")).to_owned())
+            }
+            None => self.own_redirect(answer),
+        }
     }
 
     fn own_redirect(&self, answer: &Answer) -> Option<String> {

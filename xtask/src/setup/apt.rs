@@ -13,13 +13,16 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(900);
 /// Where Debian puts the programs of each major version of the server.
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
 
+/// Keycloak's own demand.
+const JAVA_MAJOR_MIN: u32 = 17;
+
 /// One thing that must be there, and the package that brings it.
 struct Need {
     package: &'static str,
     is_there: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 9] = [
     Need { package: "chromium", is_there: || chromium().is_some() },
     // A browser without a single font shows boxes, and boxes have other widths than words.
     Need { package: "fonts-liberation", is_there: || fs::read_dir("/usr/share/fonts").is_ok_and(|mut fonts| fonts.next().is_some()) },
@@ -27,6 +30,10 @@ const NEEDS: [Need; 6] = [
     Need { package: "python3-venv", is_there: venv_works },
     Need { package: "make", is_there: || find_program("make").is_some() },
     Need { package: "perl", is_there: || find_program("perl").is_some() },
+    // Debian's default is 17, Ubuntu's 21: Keycloak runs on both.
+    Need { package: "default-jre-headless", is_there: || java_major().is_some_and(|major| major >= JAVA_MAJOR_MIN) },
+    Need { package: "maven", is_there: || find_program("mvn").is_some() },
+    Need { package: "unzip", is_there: || find_program("unzip").is_some() },
 ];
 
 /// Installs the packages of everything that is missing, and only those.
@@ -91,6 +98,31 @@ fn privileged(program: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// `openjdk version "17.0.15" 2025-04-15` → 17; it goes to standard error.
+fn java_major() -> Option<u32> {
+    let output = Command::new("java").arg("-version").output().ok()?;
+    major_of(&String::from_utf8_lossy(&output.stderr))
+}
+
+fn major_of(banner: &str) -> Option<u32> {
+    let version = banner.split('"').nth(1)?;
+    version.split(['.', '-', '+']).next()?.parse().ok()
+}
+
 fn venv_works() -> bool {
     succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major_of;
+
+    #[test]
+    fn java_tells_its_version_between_quotes() {
+        assert_eq!(major_of("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime Environment"), Some(17));
+        assert_eq!(major_of("openjdk version \"25\" 2025-09-16 LTS"), Some(25));
+        // The last release that counted differently is too old by either count.
+        assert_eq!(major_of("java version \"1.8.0_402\""), Some(1));
+        assert_eq!(major_of("sh: java: not found"), None);
+    }
 }

@@ -1,8 +1,10 @@
 //! `cargo xtask setup`: what the suites need, by package name, only where it is missing.
 
 mod apt;
+mod keycloak;
 mod node;
 mod python;
+mod traefik;
 
 use std::path::PathBuf;
 
@@ -10,6 +12,13 @@ use crate::Result;
 use crate::closing::say;
 
 pub(crate) use apt::{chromium, is_root, postgres_folder};
+pub(crate) use keycloak::{VERSION as KEYCLOAK_VERSION, install as keycloak};
+pub(crate) use traefik::traefik;
+
+/// The folder whose `node_modules` holds the public MCP server that stands behind forward-auth.
+pub(crate) fn edge_services() -> Result<PathBuf> {
+    node::install_edge()
+}
 
 /// Everything that is installed for the suites of other languages.
 pub(crate) struct Parts {
@@ -27,6 +36,9 @@ pub(crate) struct Parts {
 pub(crate) fn all() -> Result<()> {
     system()?;
     let parts = parts()?;
+    edge_services()?;
+    traefik()?;
+    keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
 }

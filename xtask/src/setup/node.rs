@@ -41,6 +41,11 @@ pub(super) fn install_suite() -> Result<PathBuf> {
     install("conformance", &workspace::root().join("tests/conformance"))
 }
 
+/// A public MCP server that knows nothing of OAuth.
+pub(super) fn install_edge() -> Result<PathBuf> {
+    install("edge", &workspace::root().join("tests/edge"))
+}
+
 /// The system's Node where it is new enough, else the one that came with the suite.
 pub(super) fn for_suite(suite: &Path) -> Result<PathBuf> {
     if system_node_major()? >= SUITE_NODE_MAJOR {

@@ -10,4 +10,4 @@ mod source;
 
 pub(crate) use json::read_json;
 pub(crate) use params::{FrontParams, Params, StrictForm};
-pub(crate) use source::{ClientIp, bearer};
+pub(crate) use source::{ClientIp, bearer, is_from_trusted_proxy};

@@ -58,6 +58,13 @@ fn believed(site: &Site, peer: IpAddr, request: &HttpRequest) -> IpAddr {
     source
 }
 
+/// Did a proxy that the operator named send this request itself? The connection counts, not what a header says.
+pub(crate) fn is_from_trusted_proxy(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    let site = extensions.get::<Facts>().map(|facts| &facts.site);
+    site.zip(request.peer_addr()).is_some_and(|(site, peer)| site.trusts(&peer.ip()))
+}
+
 /// Proxies write the address alone, with a port, or bracketed.
 fn parse_forwarded(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);

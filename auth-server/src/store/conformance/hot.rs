@@ -190,7 +190,7 @@ async fn what_a_grant_hangs_on_ends_it() {
         let by_session = fresh_grant(START);
         bench.store.register(new_client("other")).await.unwrap();
         rare::account(&bench.store, "bob").await;
-        rare::upstream(&bench.store, "up1", "carol").await;
+        upstream::signed_in(&bench.store, "up1", "carol").await;
         for (grant_id, client, person, session) in [(by_person, "other", "bob", None), (by_session, "other", "carol", Some("up1"))] {
             let approval = Approval {
                 client_id: client_id(client),
@@ -203,7 +203,7 @@ async fn what_a_grant_hangs_on_ends_it() {
         }
         bench.store.delete_client(&client_id("app"), START, AuditEvent { event: "client.deleted", ..AuditEvent::default() }).await.unwrap();
         bench.store.disable_account("bob").await.unwrap();
-        bench.store.end_upstream_session(&oauth_types::UpstreamSessionId::from_trusted("up1"), START).await.unwrap();
+        upstream::end(&bench.store, "up1").await;
         let other = |grant_id| Rotation { client_id: client_id("other"), ..rotation(grant_id, 1, "x") };
         assert_eq!(reason(bench.store.rotate(rotation(by_client, 1, "x")).await), "client_ended");
         assert_eq!(reason(bench.store.rotate(other(by_person)).await), "subject_disabled");

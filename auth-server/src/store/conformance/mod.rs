@@ -4,6 +4,7 @@ mod faults;
 mod hot;
 mod rare;
 mod schema;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -197,6 +198,7 @@ pub(super) fn rotation(grant_id: GrantId, generation: u32, attempt: &str) -> Rot
         client_id: client_id("app"),
         asked_scope: None,
         asked_resource: None,
+        vouched_by: None,
         successor: Successor {
             hash: token(grant_id, generation + 1),
             sealed: format!("sealed \"{attempt}\""),

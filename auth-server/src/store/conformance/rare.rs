@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use oauth_types::UpstreamSessionId;
-
 use super::*;
-use crate::store::{AuditFilter, ConsentKey, ConsentRow, KeyRow, NewAccount, NewBrowserSession, UpstreamSessionRow};
+use crate::store::{AuditFilter, ConsentKey, ConsentRow, KeyRow, NewAccount, NewBrowserSession, NewIdentity};
 
 pub(super) async fn account(store: &Store, name: &str) {
     let new = NewAccount {
@@ -17,24 +15,8 @@ pub(super) async fn account(store: &Store, name: &str) {
     assert!(store.create_account(new).await.unwrap());
 }
 
-pub(super) async fn upstream(store: &Store, id: &str, person: &str) {
-    let row = UpstreamSessionRow {
-        id: UpstreamSessionId::from_trusted(id),
-        subject: subject(person),
-        issuer: "https://idp.example".into(),
-        upstream_subject: "u-1".into(),
-        sid: Some("s-1".into()),
-        sealed_token: None,
-        created_at: START,
-        checked_at: Some(START),
-        ended_at: None,
-    };
-    store.create_upstream_session(row.clone()).await.unwrap();
-    assert_eq!(store.upstream_session(&row.id).await.unwrap(), Some(row));
-}
-
 /// Waits for what another replica did; a second is promised, the rest is for a busy machine.
-async fn within_a_second<F: Future<Output = bool>>(what: &str, mut seen: impl FnMut() -> F) {
+pub(super) async fn within_a_second<F: Future<Output = bool>>(what: &str, mut seen: impl FnMut() -> F) {
     let since = Instant::now();
     while !seen().await {
         assert!(since.elapsed() < Duration::from_millis(2_500), "{what}");
@@ -199,6 +181,19 @@ async fn keys_come_back_in_the_order_in_which_they_sign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_salt_is_made_once_and_never_changes_but_for_its_seal() {
+    for bench in benches().await {
+        let there = bench.replica().await;
+        assert_eq!(bench.store.salt("pairwise", "one".into()).await.unwrap(), "one");
+        assert_eq!(there.salt("pairwise", "two".into()).await.unwrap(), "one");
+        assert_eq!(there.salt("another", "two".into()).await.unwrap(), "two");
+        assert!(!there.reseal_salt("pairwise", "two".into(), "three".into()).await.unwrap());
+        assert!(there.reseal_salt("pairwise", "one".into(), "one again".into()).await.unwrap());
+        assert_eq!(bench.store.salt("pairwise", "four".into()).await.unwrap(), "one again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_come_first_one_is_told_so() {
     for bench in benches().await {
         let (here, there) = (bench.store.clone(), bench.replica().await);
@@ -309,5 +304,64 @@ async fn seeded_grants_can_be_refreshed() {
         let (grant_id, client) = seeded.grants[4_321].clone();
         let asked = Rotation { client_id: client_id(&client), ..rotation(grant_id, 1, "x") };
         assert_eq!(bench.store.rotate(asked).await.unwrap().row.generation, 2);
+    }
+}
+
+fn identity(issuer: &str, upstream_subject: &str, fresh: &str, display_name: &str) -> NewIdentity {
+    NewIdentity {
+        issuer: issuer.into(),
+        upstream_subject: upstream_subject.into(),
+        subject: subject(fresh),
+        display_name: display_name.into(),
+        trail: Trail::default(),
+    }
+}
+
+/// OpenID Connect Core §5.7, attack 61: issuer and subject name a person, nothing else does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_is_one_person_by_issuer_and_subject_alone() {
+    for bench in benches().await {
+        let store = &bench.store;
+        let met = store.person_of_identity(identity("https://idp.example", "u-1", "p1", "Carol")).await.unwrap();
+        assert_eq!((met.subject.as_str(), met.display_name.as_str(), met.created_at), ("p1", "Carol", START));
+        let again = store.person_of_identity(identity("https://idp.example", "u-1", "p2", "Carol Müller")).await.unwrap();
+        assert_eq!((again.subject.as_str(), again.display_name.as_str()), ("p1", "Carol Müller"), "the name follows the provider");
+        assert_eq!(store.subject(&subject("p1")).await.unwrap().unwrap().display_name, "Carol Müller");
+        assert_eq!(store.subject(&subject("p2")).await.unwrap(), None, "nobody is made in vain");
+        for (issuer, name) in [("https://idp.example", "U-1"), ("https://other.example", "u-1"), ("https://idp.example/", "u-1")] {
+            let fresh = format!("fresh-{}-{name}", issuer.len());
+            let other = store.person_of_identity(identity(issuer, name, &fresh, "Carol Müller")).await.unwrap();
+            assert_eq!(other.subject.as_str(), fresh, "{issuer} {name} is somebody else");
+        }
+        let filter = AuditFilter { subject: Some(subject("p1")), event: Some("person.met".into()), ..AuditFilter::default() };
+        assert_eq!(store.audit_events(&filter, None, 10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_that_meet_a_person_at_once_make_one() {
+    for bench in benches().await {
+        let there = bench.replica().await;
+        let arrivals = (0..24).map(|number| {
+            let store = if number % 2 == 0 { bench.store.clone() } else { there.clone() };
+            let new = identity("https://idp.example", "u-1", &format!("p{number}"), "Carol");
+            async move { store.person_of_identity(new).await.unwrap().subject }
+        });
+        let met = futures_util::future::join_all(arrivals).await;
+        assert!(met.iter().all(|subject| *subject == met[0]), "{met:?}");
+        let made = (0..24).map(|number| {
+            let store = bench.store.clone();
+            async move { store.subject(&subject(&format!("p{number}"))).await.unwrap().is_some() }
+        });
+        assert_eq!(futures_util::future::join_all(made).await.into_iter().filter(|is_there| *is_there).count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_name_behind_a_subject_is_known_and_nobody_elses() {
+    for bench in benches().await {
+        account(&bench.store, "alice").await;
+        assert_eq!(bench.store.username_of(&subject("alice")).await.unwrap().as_deref(), Some("alice"));
+        assert_eq!(bench.store.username_of(&subject("nobody")).await.unwrap(), None);
     }
 }

@@ -13,6 +13,7 @@ const RELEASED: &[(i64, &[&str])] = &[(
            VALUES ('app', 'registered', 'App', '[\"https://app.example/callback\"]', 'none', '[\"authorization_code\"]', '{}', 'd', 1)",
         "INSERT INTO subjects (subject, display_name, created_at) VALUES ('alice', 'Alice', 1)",
         "INSERT INTO accounts (username, subject, password_phc, created_at) VALUES ('alice', 'alice', 'phc', 1)",
+        "INSERT INTO identities (issuer, upstream_subject, subject, created_at) VALUES ('https://idp.example', 'u-1', 'alice', 1)",
         "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, redirect_uri_sent, auth_time, code_hash,
             code_challenge, code_expires_at, created_at, expires_at, generation, answered_again)
            VALUES ('00000000000000000000000001', 'app', 'alice', 'https://mcp.example/mcp', 'mcp:read', 'https://app.example/callback', true,

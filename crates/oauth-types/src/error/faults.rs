@@ -19,7 +19,7 @@ macro_rules! faults {
             }
 
             #[cfg(test)]
-            const TEXTS: &[(&'static str, &'static str)] = &[$(($slug, $text),)*];
+            pub(super) const TEXTS: &[(&'static str, &'static str)] = &[$(($slug, $text),)*];
         }
 
         impl std::fmt::Display for $name {
@@ -31,6 +31,8 @@ macro_rules! faults {
     (@pattern $name:ident $variant:ident) => { $name::$variant };
     (@pattern $name:ident $variant:ident $arg:ty) => { $name::$variant(_) };
 }
+
+pub(super) use faults;
 
 faults! {
     /// Why a request was refused before its meaning mattered.
@@ -66,6 +68,11 @@ faults! {
         OriginNotAllowed => "origin_not_allowed", "the Origin header names a site that may not call here";
         NotFound => "not_found", "there is nothing at this path";
         MethodNotAllowed => "method_not_allowed", "this path does not answer this method";
+        NotTheProxy => "not_the_proxy", "only an address in server.trusted_proxies may ask about a request in its hands";
+        ForwardedMalformed => "forwarded_malformed", "the proxy must say X-Forwarded-Method, -Proto, -Host and -Uri, each once";
+        SchemeNotOurs => "scheme_not_ours", "the request reached the proxy by another scheme than that of server.public_url";
+        PathAmbiguous => "path_ambiguous", "the path has encoded separators, dot segments or another form that two readers read in two ways";
+        ServiceUnknown => "service_unknown", "no service of this name is registered here";
     }
 }
 
@@ -77,8 +84,8 @@ impl RequestFault {
             Self::SlowBody => 408,
             Self::HeadersTooMany => 431,
             Self::FlowForAnotherBrowser | Self::CsrfMismatch | Self::CrossSite | Self::OriginNotAllowed => 403,
-            Self::HostNotOurs => 421,
-            Self::NotFound => 404,
+            Self::HostNotOurs | Self::SchemeNotOurs => 421,
+            Self::NotFound | Self::NotTheProxy | Self::ServiceUnknown => 404,
             Self::MethodNotAllowed => 405,
             Self::TooManyFlows => 429,
             _ => 400,
@@ -91,6 +98,8 @@ impl RequestFault {
             Self::FlowForAnotherBrowser | Self::CsrfMismatch | Self::CrossSite => {
                 "the form was not sent from the page that this server showed"
             }
+            // Who may not ask does not learn that there is something to be asked.
+            Self::NotTheProxy | Self::ServiceUnknown => Self::NotFound.explanation(),
             other => other.explanation(),
         }
     }
@@ -139,6 +148,7 @@ faults! {
         SubjectDisabled => "subject_disabled", "the person was disabled or signed out everywhere";
         ClientEnded => "client_ended", "the client was deregistered";
         UpstreamEnded => "upstream_ended", "the person's sign-in was ended";
+        NothingAllowed => "nothing_allowed", "the rules leave the person none of the scopes that they granted, so the grant has ended";
     }
 }
 
@@ -175,10 +185,14 @@ faults! {
     /// Who said no.
     Refusal {
         ByPerson => "refused_by_person", "the person refused";
-        ByPolicy => "refused_by_policy", "policy refused";
+        NotLetIn => "person_not_let_in", "no [[rule]] lets this person in, or one keeps them out; see [people]";
+        SignInNotFresh => "sign_in_not_fresh", "the client wants a newer sign-in, and the identity provider gave an older one or does not say how old it is";
+        PersonDisabled => "person_disabled", "the person was disabled here";
         NothingAllowed => "policy_nothing_allowed", "policy allows this person none of the scopes asked for";
         TooManyPasswords => "passwords_too_many", "too many wrong passwords were given on one page";
         RegistrationClosed => "registration_closed", "registration.mode is closed";
+        SignedOutUpstream => "upstream_signed_out", "the identity provider said that this session is over before it began here";
+        ByUpstream => "refused_upstream", "the person refused to sign in, or the identity provider refused them";
     }
 }
 
@@ -186,6 +200,7 @@ impl Refusal {
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::RegistrationClosed => "registration is closed here; ask the operator for a client_id",
+            Self::NotLetIn | Self::NothingAllowed => "this account may not use this server; ask the people who run it",
             _ => "the request was refused",
         }
     }
@@ -275,7 +290,7 @@ faults! {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &[(&str, &str)]); 9] = [
+    const ALL: [(&str, &[(&str, &str)]); 10] = [
         ("RequestFault", RequestFault::TEXTS),
         ("ClientFault", ClientFault::TEXTS),
         ("GrantFault", GrantFault::TEXTS),
@@ -285,6 +300,7 @@ mod tests {
         ("RedirectFault", RedirectFault::TEXTS),
         ("MetadataFault", MetadataFault::TEXTS),
         ("TokenFault", TokenFault::TEXTS),
+        ("UpstreamFault", crate::UpstreamFault::TEXTS),
     ];
 
     #[test]

@@ -140,6 +140,7 @@ impl Running {
         let http = HttpServer::new(move || App::new().configure(routes.clone()))
             .workers(1)
             .tcp_nodelay(true)
+            .h1_allow_half_closed(false)
             .shutdown_timeout(1)
             .listen(listener)
             .unwrap()
