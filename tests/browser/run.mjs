@@ -3,46 +3,14 @@
 // PORTICO_ORIGIN, PORTICO_USER, PORTICO_PASSWORD say where and who; PORTICO_SCREENSHOTS is a folder outside the clone.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import path from 'node:path';
-import { decide, freshPerson, openChromium } from '../e2e/lib/browser.mjs';
+import { decide, freshPerson } from '../e2e/lib/browser.mjs';
 import { listenForCallback } from '../e2e/lib/callback.mjs';
-import { authorization, discover, register } from '../e2e/lib/flow.mjs';
-import { assertLooks, watchRequests } from './looks.mjs';
+import { authorization, register } from '../e2e/lib/flow.mjs';
+import { assertLooks } from './looks.mjs';
+import { CLIENT_NAME, LANGUAGES, SCREENS, openRules, tabTo } from './rules.mjs';
 
 const { PORTICO_ORIGIN: origin, PORTICO_USER: username, PORTICO_PASSWORD: password, PORTICO_SCREENSHOTS: folder } = process.env;
-const SCREENS = [{ width: 360, height: 740 }, { width: 1280, height: 800 }];
-const LANGUAGES = ['en', 'de'];
-// A name that a careless page would run as code or spill over its edge.
-const CLIENT_NAME = 'Zeppelin & Söhne <script>alert(1)</script> Desktop';
-
-const { metadata, resource, scopes } = await discover(`${origin}/mcp`);
-const browser = await openChromium();
-let failed = 0;
-
-/** One rule, judged with a fresh person and a fresh client; nothing may complain or call a stranger meanwhile. */
-async function rule(sentence, options, act) {
-  const callback = await listenForCallback();
-  const { context, page, violations } = await freshPerson(browser, options);
-  const strangers = watchRequests(context, origin);
-  try {
-    const { client_id: clientId } = await register(metadata, CLIENT_NAME, callback.redirectUri);
-    const ask = (more = {}) => authorization(metadata, { clientId, redirectUri: callback.redirectUri, resource, ...more });
-    await act({ page, context, callback, ask });
-    assert.deepEqual(violations, [], 'the content security policy was violated');
-    assert.deepEqual(strangers, [], 'the page called a stranger');
-    console.log(`ok ${sentence}`);
-  } catch (error) {
-    failed += 1;
-    const where = path.join(folder, `failed-${sentence.replace(/\W+/g, '-')}.png`);
-    await page.screenshot({ path: where, fullPage: true }).catch(() => {});
-    console.log(`not ok ${sentence}: ${String(error.message).replace(/\s+/g, ' ').slice(0, 600)} (${where})`);
-  } finally {
-    await context.close();
-    callback.close();
-  }
-}
-
-const picture = (page, name) => page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+const { browser, rule, picture, metadata, resource, scopes, tally } = await openRules({ origin, folder });
 const person = (url, decision) => ({ url, origin, username, password, decision });
 
 for (const viewport of SCREENS) {
@@ -155,17 +123,7 @@ await rule('cookies are closed to scripts and to other sites', {}, async ({ page
 await popupReportsHome();
 await frameIsRefused();
 await browser.close();
-process.exitCode = failed === 0 ? 0 : 1;
-
-/** Presses Tab until the element has the focus; a person gives up after a while. */
-async function tabTo(page, selector) {
-  for (let pressed = 0; pressed < 20; pressed += 1) {
-    const there = await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector);
-    if (there) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`${selector} is not reached by Tab`);
-}
+process.exitCode = tally.failed === 0 ? 0 : 1;
 
 /** A web client opens the page in a window of its own; the window must still know who opened it when it comes back. */
 async function popupReportsHome() {
@@ -195,7 +153,7 @@ async function popupReportsHome() {
     assert.deepEqual(violations, []);
     console.log(`ok ${sentence}`);
   } catch (error) {
-    failed += 1;
+    tally.failed += 1;
     console.log(`not ok ${sentence}: ${error.message}`);
   } finally {
     await context.close();
@@ -224,7 +182,7 @@ async function frameIsRefused() {
     assert.equal(inside, 0, 'the form could be pressed inside a frame');
     console.log(`ok ${sentence}`);
   } catch (error) {
-    failed += 1;
+    tally.failed += 1;
     console.log(`not ok ${sentence}: ${error.message}`);
   } finally {
     await context.close();

@@ -36,4 +36,5 @@ mod rfc8707_resource;
 mod rfc9068_access_token;
 mod rfc9207_issuer;
 mod table;
+mod upstream_lies;
 mod upstream_recheck;

@@ -12,10 +12,13 @@ use portico_tests::stage::{CALLBACK, Stage};
 use portico_tests::{expect, log};
 use serde_json::{Value, json};
 
+/// Which document, how it is changed, and the reason that the operator reads.
+type Lie = (&'static str, fn(&mut Value), &'static str);
+
 /// Attacks 14, 58 and 61: an answer that is not believed is a server_error with iss for the client, and a reason for the operator.
 #[actix_web::test]
 async fn a_lie_signs_nobody_in_and_is_told_to_the_client() {
-    let lies: [(&str, fn(&mut Value), &str); 9] = [
+    let lies: [Lie; 9] = [
         ("id_token", |claims| claims["aud"] = json!("another-client"), "upstream_audience_mismatch"),
         ("id_token", |claims| claims["azp"] = json!("another-client"), "upstream_azp_mismatch"),
         ("id_token", |claims| claims["iss"] = json!("https://evil.example"), "upstream_issuer_mismatch"),
@@ -98,9 +101,8 @@ async fn a_moved_endpoint_is_not_followed() {
     company.stage.app().tick().await;
     assert_eq!(company.idp.seen("discovery").len(), 2, "the lie was read");
     company.tokens_of("bob", "mcp:read").await;
-    let distrusted = |line: &log::Line| {
-        line.field("event") == Some("upstream.distrusted") && line.field("cause") == Some("upstream_endpoint_foreign")
-    };
+    let distrusted =
+        |line: &log::Line| line.field("event") == Some("upstream.distrusted") && line.field("cause") == Some("upstream_endpoint_foreign");
     assert!(log::lines().iter().any(distrusted), "the operator reads why");
 }
 
@@ -173,5 +175,8 @@ async fn a_person_of_github_gets_in_and_may_take_it_back() {
     github.takes_back_all_tokens();
     stage.advance(Ttl::minutes(6));
     expect::refused(&app.refresh(&next.refresh).await, "invalid_grant", "upstream_ended");
-    assert!(journey.browser().cookies().iter().any(|cookie| cookie.name.contains("session")), "and {CALLBACK} was never told GitHub's words");
+    assert!(
+        journey.browser().cookies().iter().any(|cookie| cookie.name.contains("session")),
+        "and {CALLBACK} was never told GitHub's words"
+    );
 }

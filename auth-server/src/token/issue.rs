@@ -38,11 +38,17 @@ pub(super) struct Terms<'a> {
     pub(super) openid: bool,
 }
 
+impl Terms<'_> {
+    /// Nothing made from a grant outlives it.
+    fn expires(&self, row: &GrantRow, now: Timestamp) -> Timestamp {
+        (now + self.lifetime).min(row.expires_at)
+    }
+}
+
 /// Signs an access token and writes the answer that carries it.
 pub(super) fn answer(keys: &KeyStore, terms: Terms<'_>, granted: &Granted, now: Timestamp) -> Result<Vec<u8>, Error> {
     let row = &granted.row;
-    // Nothing made from a grant outlives it.
-    let expires = (now + terms.lifetime).min(row.expires_at);
+    let expires = terms.expires(row, now);
     let grant_id = row.grant_id.text();
     let jti = secret::fresh_text::<JTI_BYTES>("");
     let access = keys.sign(&AccessClaimsRef {
@@ -59,26 +65,18 @@ pub(super) fn answer(keys: &KeyStore, terms: Terms<'_>, granted: &Granted, now: 
         sid: row.upstream_session.as_ref().map(|session| session.as_str()),
         auth_time: Some(row.auth_time.0),
     })?;
-    let id_token = match terms.openid && granted.scope.contains(OPENID) {
-        true => Some(id_token(keys, terms, granted, &access, (now, expires))?),
-        false => None,
-    };
+    let is_asked = terms.openid && granted.scope.contains(OPENID);
+    let id_token = if is_asked { Some(id_token(keys, terms, granted, &access, now)?) } else { None };
     Ok(envelope(access.expose(), expires.0 - now.0, granted.scope.as_str(), granted.refresh.as_ref(), id_token.as_deref()))
 }
 
 /// OpenID Connect Core §2, §3.1.3.6, §12.2. Its audience is the client, so it opens nothing anywhere.
-fn id_token(
-    keys: &KeyStore,
-    terms: Terms<'_>,
-    granted: &Granted,
-    access: &AccessTokenSecret,
-    (now, expires): (Timestamp, Timestamp),
-) -> Result<String, Error> {
+fn id_token(keys: &KeyStore, terms: Terms<'_>, granted: &Granted, access: &AccessTokenSecret, now: Timestamp) -> Result<String, Error> {
     let claims = IdClaimsRef {
         iss: terms.issuer,
         sub: &openid::name_for_client(keys, &granted.row),
         aud: granted.row.client_id.as_str(),
-        exp: expires.0,
+        exp: terms.expires(&granted.row, now).0,
         iat: now.0,
         auth_time: granted.row.auth_time.0,
         nonce: granted.nonce.as_deref(),

@@ -120,3 +120,73 @@ pub(super) fn at_backchannel(url: Url, settings: &UpstreamConfig) -> Result<Url,
     let path_and_query = &url[url::Position::BeforePath..];
     Url::parse(&format!("{origin}{path_and_query}")).map_err(|_| UpstreamFault::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        config::{Layers, Override, resolve},
+        upstream::discovery,
+    };
+
+    fn settings(more: &str) -> UpstreamConfig {
+        let row = format!("[[upstream]]\nid = \"one\"\nissuer = \"https://id.example/realms/x\"\nclient_id = \"y\"\n{more}");
+        let table: toml::Table = row.parse().unwrap();
+        let rows = Override { key: "upstream", value: table["upstream"].clone(), flag: "--test" };
+        resolve(Layers::gather(None, std::iter::empty(), [rows]).unwrap()).unwrap().upstreams.remove(0)
+    }
+
+    fn document(token_endpoint: &str) -> serde_json::Value {
+        json!({
+            "issuer": "https://id.example/realms/x",
+            "authorization_endpoint": "https://id.example/auth?kind=person",
+            "token_endpoint": token_endpoint,
+            "jwks_uri": "https://id.example:443/keys",
+        })
+    }
+
+    proptest! {
+        /// Attack 59: whatever an endpoint looks like, a believed one has the issuer's origin.
+        #[test]
+        fn no_spelling_leads_elsewhere(front in "[a-z:/@.\\\\?#%\\[\\]0-9]{0,12}", back in "[a-z:/@.\\\\?#%0-9]{0,24}") {
+            for text in [format!("{front}{back}"), format!("https://id.example{back}"), format!("https:{front}id.example{back}")] {
+                if let Ok(metadata) = read(&document(&text), &settings("")) {
+                    prop_assert_eq!(origin(&metadata.token), "https://id.example", "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_lies_below_the_issuer_wherever_that_is_reached() {
+        let address = |more: &str| discovery::address(&settings(more)).unwrap().to_string();
+        assert_eq!(address(""), "https://id.example/realms/x/.well-known/openid-configuration");
+        let behind = address("backchannel_origin = \"http://keycloak:8080\"");
+        assert_eq!(behind, "http://keycloak:8080/realms/x/.well-known/openid-configuration");
+    }
+
+    /// With a backchannel_origin our calls go there, and browsers do not.
+    #[test]
+    fn calls_go_behind_the_scenes_and_browsers_do_not() {
+        let settings = settings("backchannel_origin = \"http://keycloak:8080\"");
+        let metadata = read(&document("https://id.example/token?x=1"), &settings).unwrap();
+        assert_eq!(metadata.token.as_str(), "http://keycloak:8080/token?x=1");
+        assert_eq!(metadata.keys.as_str(), "http://keycloak:8080/keys");
+        assert_eq!(metadata.authorization.as_str(), "https://id.example/auth?kind=person");
+    }
+
+    /// Google keeps its endpoints at three origins: the operator may name them, one by one.
+    #[test]
+    fn an_origin_that_the_operator_named_is_believed() {
+        let elsewhere = document("https://oauth2.example/token");
+        assert_eq!(read(&elsewhere, &settings("")).map(drop), Err(UpstreamFault::EndpointForeign));
+        let named = settings("endpoint_origins = [\"https://oauth2.example\"]");
+        assert_eq!(read(&elsewhere, &named).unwrap().token.as_str(), "https://oauth2.example/token");
+        let mut moved = document("https://id.example/token");
+        moved["authorization_endpoint"] = json!("https://oauth2.example/auth");
+        assert_eq!(read(&moved, &named).map(drop), Err(UpstreamFault::EndpointForeign), "browsers go to the issuer and nowhere else");
+    }
+}

@@ -69,7 +69,19 @@ impl<'a> Unverified<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(text in ".{0,200}", header in ".{0,80}") {
+            let algorithms = ["RS256".to_owned()];
+            let _ = Unverified::read(&text, &algorithms).map(drop);
+            let token = format!("{}.{text}.{text}", URL_SAFE_NO_PAD.encode(header));
+            let _ = Unverified::read(&token, &algorithms).map(drop);
+        }
+    }
 
     fn read(header: &str) -> Result<(), UpstreamFault> {
         let token = format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("x"));

@@ -270,7 +270,11 @@ pub(super) async fn broken(fault: Option<Fault>, (status, body): (u16, String)) 
             tokio::time::sleep(wait).await;
             answer(status, body)
         }
-        Some(Fault::Huge(bytes)) => answer(status, format!("{{\"filler\":\"{}", "x".repeat(bytes))),
+        Some(Fault::Huge(bytes)) => {
+            let filler = Bytes::from(format!("{{\"filler\":\"{}", "x".repeat(bytes)));
+            let chunks: Vec<_> = filler.chunks(16 * 1024).map(|chunk| Ok::<_, std::io::Error>(filler.slice_ref(chunk))).collect();
+            HttpResponse::Ok().content_type("application/json").streaming(futures_util::stream::iter(chunks))
+        }
         Some(Fault::Redirect(to)) => HttpResponse::Found().insert_header((LOCATION, to)).body(body),
         Some(Fault::Truncated) => {
             let half = Bytes::from(body[..body.len() / 2].to_owned());

@@ -63,7 +63,7 @@ pub enum Fault {
     Says(u16, String),
     /// The right answer, this much later.
     Slow(Duration),
-    /// A body of this many bytes that never becomes JSON.
+    /// A body of this many bytes that never becomes JSON, in chunks, so that nobody knows its length before.
     Huge(usize),
     /// The right answer, broken off in the middle.
     Truncated,

@@ -1,5 +1,6 @@
 //! The adapters against a provider that keeps the rules, and against one that breaks them.
 
+mod documents;
 mod github;
 mod lies;
 mod logout;
