@@ -37,9 +37,12 @@ impl Realm {
 }
 
 fn setting(issuer: &str, client: &str, secret: &str) -> Override {
-    let row =
+    let who =
         [("id", ID), ("kind", "keycloak"), ("name", "Keycloak"), ("issuer", issuer), ("client_id", client), ("client_secret", secret)];
-    let row: Table = row.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value.to_owned()))).collect();
+    // With offline tokens Keycloak does not tell us when somebody is signed out (decision 116): who wants them says so in a file.
+    let life = [("session", "follow")];
+    let row = who.into_iter().chain(life);
+    let row: Table = row.map(|(key, value)| (key.to_owned(), Value::String(value.to_owned()))).collect();
     Override { key: "upstream", value: Value::Array(vec![Value::Table(row)]), flag: "--keycloak" }
 }
 
