@@ -8,6 +8,8 @@ const { KEYCLOAK_REALM, KEYCLOAK_BRIEF_IDLE_SECS } = process.env;
 // As often as the suite's settings let Portico ask again, and a little more.
 export const PAST_THE_RECHECK_MS = 11_000;
 export const PAST_THE_IDLE_MS = (Number(KEYCLOAK_BRIEF_IDLE_SECS) + 3) * 1000;
+// Issue 4: a back-channel notice ends the grants within a second.
+export const NOTICE_MS = 1000;
 // A resource server follows the endings once a second.
 const ENDING_MS = 3000;
 // Its first answers after a start take seconds on a busy machine.
