@@ -8,6 +8,8 @@ use crate::environment::secret;
 
 /// Our name for it: it stands in the callback's path, so the realm knows it too.
 pub(crate) const ID: &str = "keycloak";
+/// The secret of our client there.
+pub(crate) const SECRET: &str = "PORTICO_KEYCLOAK_SECRET";
 
 /// The realm, and who we are there.
 #[derive(clap::Args, Clone, Debug)]
@@ -22,17 +24,25 @@ pub(crate) struct Realm {
 }
 
 impl Realm {
+    /// Is a realm named, and nothing with which to prove who we are there? Every sign-in would end after a right password.
+    pub(crate) fn lacks_secret(&self) -> bool {
+        self.issuer.is_some() && secret(SECRET).is_none()
+    }
+
     /// These flags as settings, when a realm is named.
     pub(crate) fn overrides(&self) -> Option<Override> {
         let issuer = self.issuer.as_ref()?;
-        Some(setting(issuer, &self.client, secret("PORTICO_KEYCLOAK_SECRET").as_deref().unwrap_or_default()))
+        Some(setting(issuer, &self.client, secret(SECRET).as_deref().unwrap_or_default()))
     }
 }
 
 fn setting(issuer: &str, client: &str, secret: &str) -> Override {
-    let row =
+    let who =
         [("id", ID), ("kind", "keycloak"), ("name", "Keycloak"), ("issuer", issuer), ("client_id", client), ("client_secret", secret)];
-    let row: Table = row.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value.to_owned()))).collect();
+    // With offline tokens Keycloak does not tell us when somebody is signed out (decision 116): who wants them says so in a file.
+    let life = [("session", "follow")];
+    let row = who.into_iter().chain(life);
+    let row: Table = row.map(|(key, value)| (key.to_owned(), Value::String(value.to_owned()))).collect();
     Override { key: "upstream", value: Value::Array(vec![Value::Table(row)]), flag: "--keycloak" }
 }
 

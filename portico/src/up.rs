@@ -77,6 +77,9 @@ const MCP_STATE: &str = "mcp";
 /// Runs until Ctrl-C.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), String> {
     let started = Instant::now();
+    if arguments.keycloak.lacks_secret() {
+        return Err(format!("the secret of our client at Keycloak is missing: give it in {}", keycloak::SECRET));
+    }
     let mut config = arguments.place.resolve(arguments.overrides())?;
     let _telemetry = Telemetry::start(&config.log).map_err(|problem| problem.to_string())?;
     let listener = TcpListener::bind(config.listen)

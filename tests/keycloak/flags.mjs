@@ -1,18 +1,17 @@
-// Portico started with nothing but `--keycloak` and a secret: carol signs in and her client calls.
+// Portico started with nothing but `--keycloak` and a secret.
 import assert from 'node:assert/strict';
-import { openChromium } from '../e2e/lib/browser.mjs';
-import { devPerson } from './lib/keycloak.mjs';
-import { enter } from './lib/visit.mjs';
+import { close, endsWithin, NOTICE_MS, realm, rule } from './lib/suite.mjs';
 
-const SENTENCE = 'two flags and a secret are all it takes to sign in at Keycloak';
-const browser = await openChromium();
-try {
-  const visit = await enter(browser, devPerson('carol'));
-  assert.equal(await visit.call(), 200);
-  await visit.close();
-  console.log(`ok ${SENTENCE}`);
-} catch (error) {
-  console.log(`not ok ${SENTENCE}: ${String(error.message).replace(/\s+/g, ' ').slice(0, 600)}`);
-  process.exitCode = 1;
-}
-await browser.close();
+await rule('two flags and a secret are all it takes to sign in at Keycloak', async (visit) => {
+  const theirs = await visit(await realm.person(['/mcp/readers']));
+  assert.equal(await theirs.call(), 200);
+});
+
+await rule('with two flags, too, a logout in the console of Keycloak ends the grant within a second', async (visit) => {
+  const person = await realm.person(['/mcp/readers']);
+  const theirs = await visit(person);
+  await realm.logOut(person);
+  await endsWithin(NOTICE_MS, theirs);
+});
+
+await close();

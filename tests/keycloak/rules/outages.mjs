@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { freshPerson, visibleText } from '../../e2e/lib/browser.mjs';
 import { please } from '../lib/errands.mjs';
-import { browser, PAST_THE_RECHECK_MS, pause, portico, realm, refused, rule, stands } from '../lib/suite.mjs';
+import { browser, goesOn, PAST_THE_RECHECK_MS, pause, portico, realm, refused, rule, stands } from '../lib/suite.mjs';
 import { heldCallback, isLogin, newClient, walk } from '../lib/visit.mjs';
 
 // A refresh that waits for Keycloak must not wait for ever: five seconds, and a busy machine.
@@ -21,7 +21,7 @@ await rule('while Keycloak is away refreshes are answered 503 within a bound, an
   } finally {
     await please('keycloak start');
   }
-  stands(await theirs.refresh());
+  await goesOn(theirs);
   assert.ok((await visit(person)).tokens.access_token);
 });
 

@@ -65,7 +65,7 @@ await rule('a second sign-in in the same browser needs no password', async (visi
 
 /** An SDK's whole way, with the person sent to every address it names; what it reports at the end. */
 async function sdk(person) {
-  const program = fileURLToPath(new URL('../e2e/clients/role.mjs', import.meta.url));
+  const program = fileURLToPath(new URL('../../e2e/clients/role.mjs', import.meta.url));
   const child = spawn(process.execPath, [program], {
     env: { ...process.env, PORTICO_MCP_URL: `${portico}/mcp`, PORTICO_SCOPE: EVERYTHING.join(' ') },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,12 +1,9 @@
 // Keycloak keeps its say: who is disabled, loses a role or is signed out there is so here too, and how long a sign-in lives.
 import assert from 'node:assert/strict';
 import {
-  ends, endsWithin, following, outliving, PAST_THE_IDLE_MS, PAST_THE_RECHECK_MS, pause, portico, realm, refused, rule, stands,
+  ends, endsWithin, following, NOTICE_MS, outliving, PAST_THE_IDLE_MS, PAST_THE_RECHECK_MS, pause, portico, realm, refused, rule, stands,
 } from '../lib/suite.mjs';
 import { isLogin, newClient, walk } from '../lib/visit.mjs';
-
-// Issue 4: a back-channel notice ends the grants within a second.
-const NOTICE_MS = 1000;
 
 await rule('a disabled person is refused at the next refresh past the recheck, and enabling does not bring the grant back', async (visit) => {
   const person = await realm.person(['/mcp/writers']);

@@ -72,7 +72,7 @@ fn two_flags(keycloak: &Keycloak, binary: &Path, parts: &Parts) -> Result<Tally>
     point_to(keycloak, REALM, &house.origin())?;
     let portico = house.open()?;
     let mut person = Command::new("node");
-    person.arg("tests/keycloak/flags.mjs").env("KEYCLOAK_ORIGIN", keycloak.origin());
+    person.arg("tests/keycloak/flags.mjs").env("KEYCLOAK_ORIGIN", keycloak.origin()).env("KEYCLOAK_REALM", REALM);
     let mut tally = e2e::script("Keycloak by two flags", &mut person, &house, parts, FLAGS_LIMIT)?;
     tally.add(stopped(portico));
     Ok(tally)
