@@ -22,7 +22,7 @@ const NAME: &str = "greeter";
 /// What issue 5 promises a person; the machine reads nothing and types nothing.
 const PROMISED: Duration = Duration::from_secs(1800);
 /// Everything that bearer-guard stands on, from nothing.
-const BUILD_LIMIT: Duration = Duration::from_secs(1500);
+const BUILD_LIMIT: Duration = Duration::from_secs(2400);
 const START_LIMIT: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(20);
 const SECRET_BYTES: usize = 32;
