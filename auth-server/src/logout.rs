@@ -1,23 +1,27 @@
 //! Ends a browser session: `GET` and `POST /logout`; and the person's session at their provider, if they want that too.
 //!
 //! OpenID Connect RP-Initiated Logout 1.0 §2, with us as the client. A GET only asks: a link on another site must not sign anybody out
-//! (attack 7). The POST wants the token that only this session's page has. Grants stay: an app that was allowed stays connected until
-//! its grant ends, or the provider says that the sign-in behind it is over.
+//! (attack 7). The POST wants the token that only this session's page has. Who signs out here only leaves
+//! grants as they are: an app that was allowed stays connected until its grant ends. Who signs out at the provider too ends the sign-in
+//! behind them, here and now: not every provider would tell us (decision 116).
 //!
 //! Nobody is sent anywhere but to the provider that they signed in at, and it sends them back to this page and no other; no address is
 //! ever taken from a query (attack 13).
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use oauth_types::{Error, IdpId, RequestFault, TokenHash, Ttl};
+use oauth_types::{Error, IdpId, RequestFault, TokenHash, Ttl, UpstreamSessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App,
+    App, audit,
     browser::{self, Signed},
     ephemeral::Slot,
     http::{csrf, extract::FrontParams, reply::AsPage},
     pages::{self, Frame, LeavingPage, LogoutPage, SignedOutPage},
     routes, secret,
+    upstream::{UpstreamIdp, UpstreamToken},
 };
 
 /// What the form's token is good for.
@@ -38,7 +42,10 @@ struct Left {
 
 /// The provider that this session can also end at.
 struct Elsewhere {
-    name: String,
+    idp: Arc<dyn UpstreamIdp>,
+    /// The sign-in there, and what it is asked with.
+    session: UpstreamSessionId,
+    token: UpstreamToken,
     /// Where to send the browser.
     location: String,
 }
@@ -59,7 +66,7 @@ pub(crate) async fn get(app: web::Data<App>, request: HttpRequest, query: FrontP
         action: routes::LOGOUT.to_owned(),
         csrf_token: signed.form_token(PURPOSE),
         home_href: routes::HOME.to_owned(),
-        provider: elsewhere.map(|elsewhere| elsewhere.name),
+        provider: elsewhere.map(|elsewhere| elsewhere.idp.settings().name.clone()),
     };
     Ok(pages::answer(StatusCode::OK, &frame, &page, None))
 }
@@ -78,6 +85,8 @@ pub(crate) async fn post(app: web::Data<App>, request: HttpRequest, form: FrontP
         app.store.end_browser_session(&signed.row.id, app.clock.now()).await.map_err(Error::from)?;
         tracing::info!(event = "logout.succeeded", subject.id = %signed.row.subject, "somebody signed out");
         if let Some(elsewhere) = elsewhere {
+            app.upstream_sessions.end_by_hand(&elsewhere.session, audit::trail(&request)).await?;
+            elsewhere.idp.hand_back(&elsewhere.token).await;
             response = leave(&app, &request, frame, &state, elsewhere).await?;
         }
     }
@@ -92,13 +101,13 @@ async fn elsewhere(app: &App, signed: &Signed, state: &str) -> Result<Option<Els
     let Some(idp) = idp.as_ref().and_then(|idp| app.upstreams.get(idp)) else { return Ok(None) };
     let Some(token) = app.upstream_sessions.token(id).await? else { return Ok(None) };
     let location = idp.sign_out(&token, &app.config.issuer.at(routes::LOGOUT), state).await;
-    Ok(location.map(|location| Elsewhere { name: idp.settings().name.clone(), location: location.into() }))
+    Ok(location.map(|location| Elsewhere { idp: Arc::clone(idp), session: id.clone(), token, location: location.into() }))
 }
 
 /// A page that leads on to the provider: not a redirect, for the same reason as at a sign-in (decision 107).
 async fn leave(app: &App, request: &HttpRequest, frame: Frame<'_>, state: &str, to: Elsewhere) -> Result<HttpResponse, Error> {
     let (browser, cookie) = browser::key(request, &app.config.issuer);
-    let left = Left { browser: browser.hash().text(), provider: to.name };
+    let left = Left { browser: browser.hash().text(), provider: to.idp.settings().name.clone() };
     LEFT.put(&*app.ephemeral, &name_of(state), &left).await?;
     let page = LeavingPage::to_sign_out(frame, &left.provider, &to.location);
     let mut response = pages::answer(StatusCode::OK, &frame, &page, None);

@@ -198,6 +198,16 @@ impl UpstreamSessions {
         };
         Ok(self.0.store.end_upstream_sessions(ending).await?)
     }
+
+    /// The person ends it by hand, with all that stands on it.
+    ///
+    /// # Errors
+    /// `temporarily_unavailable`.
+    pub(crate) async fn end_by_hand(&self, id: &UpstreamSessionId, trail: Trail) -> Result<(), Error> {
+        let ending = UpstreamEnding { trail, ..UpstreamEnding::one(id, "signed_out", self.0.clock.now()) };
+        self.0.store.end_upstream_sessions(ending).await?;
+        Ok(())
+    }
 }
 
 impl Inner {

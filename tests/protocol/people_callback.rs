@@ -290,7 +290,7 @@ async fn a_person_may_sign_out_at_the_company_too() {
     let company = Company::rise().await;
     let app = company.stage.public_app().await;
     let mut journey = company.journey(&app);
-    journey.until_code().await;
+    let tokens = Tokens::of(&app.redeem(&journey.until_code().await).await);
     let mut browser = journey.into_browser();
     let page = browser.get("/logout").await;
     let forms = portico_tests::html::forms(&page.text());
@@ -303,6 +303,7 @@ async fn a_person_may_sign_out_at_the_company_too() {
     let state = expect::one(&asked, "state");
     let home = browser.get("/").await;
     assert!(!home.text().contains("You are signed in as"), "signed out here before anybody leaves");
+    expect::refused(&app.refresh(&tokens.refresh).await, "invalid_grant", "upstream_ended");
     let foreign = company.stage.browser().get(&format!("/logout?state={state}")).await;
     assert!(!foreign.text().contains("Company sign-in"), "another browser learns nothing");
     let back = browser.get(&format!("/logout?state={state}&post_logout_redirect_uri=https://evil.example/")).await;
@@ -318,11 +319,12 @@ async fn signing_out_here_alone_stays_here() {
     let company = Company::rise().await;
     let app = company.stage.public_app().await;
     let mut journey = company.journey(&app);
-    journey.until_code().await;
+    let tokens = Tokens::of(&app.redeem(&journey.until_code().await).await);
     let mut browser = journey.into_browser();
     let page = browser.get("/logout").await;
     let forms = portico_tests::html::forms(&page.text());
     let answer = browser.submit(&forms[0], "/logout", Some(("where", "here")), &[]).await;
     assert!(answer.status == 200 && answer.header("refresh").is_none() && answer.header("location").is_none());
     assert!(!browser.get("/").await.text().contains("You are signed in as"));
+    Tokens::of(&app.refresh(&tokens.refresh).await);
 }

@@ -268,6 +268,9 @@ impl UpstreamIdp for Github {
         None
     }
 
+    /// Their tokens end by themselves, or on their own page of authorized applications.
+    async fn hand_back(&self, _: &UpstreamToken) {}
+
     /// There is no document to keep.
     async fn tend(&self) {}
 }

@@ -62,9 +62,12 @@ pub(crate) trait UpstreamIdp: Send + Sync {
     /// A logout token of OpenID Connect Back-Channel Logout 1.0 §2.4, checked by §2.6 but for its replay: that is the caller's to see.
     async fn read_logout_notice(&self, logout_token: &str) -> Result<LogoutNotice, UpstreamError>;
 
-    /// Where to send the browser to sign out there too (OpenID Connect RP-Initiated Logout 1.0 §2), if it can be done. A token that
-    /// outlives the session there is handed back on the way (RFC 7009); that may take three seconds and may fail.
+    /// Where to send the browser to sign out there too (OpenID Connect RP-Initiated Logout 1.0 §2), if it can be done. Changes nothing.
     async fn sign_out(&self, token: &UpstreamToken, back_to: &str, state: &str) -> Option<Url>;
+
+    /// Hands a token back that would outlive the session there (RFC 7009 §2.1): signing out there would leave it alive. It may take
+    /// three seconds and may fail; what is not handed back is not asked with any more.
+    async fn hand_back(&self, token: &UpstreamToken);
 
     /// Brings documents up to date that were used and have become old. The last good ones stay when that fails.
     async fn tend(&self);

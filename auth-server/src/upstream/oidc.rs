@@ -77,16 +77,6 @@ impl Oidc {
         self.post(known, &known.metadata.token, fields).await
     }
 
-    /// Hands a refresh token back that outlives the session there (RFC 7009 §2.1): signing out there would leave it alive. As well as
-    /// can be done while a person waits; what is not handed back is not asked with any more.
-    async fn hand_back(&self, known: &Known, token: &UpstreamToken) {
-        let Some(url) = known.metadata.revocation.as_ref().filter(|_| self.config().session == UpstreamLife::Outlive) else { return };
-        let fields = [("token", token.secret.as_str()), ("token_type_hint", "refresh_token")];
-        if let Err(error) = within(HAND_BACK_WITHIN, self.post(known, url, &fields)).await {
-            self.provider.tell("revocation", &error);
-        }
-    }
-
     async fn post(&self, known: &Known, url: &Url, fields: &[(&str, &str)]) -> Result<Reply, UpstreamError> {
         let settings = self.config();
         let who = Credentials {
@@ -272,7 +262,6 @@ impl UpstreamIdp for Oidc {
 
     async fn sign_out(&self, token: &UpstreamToken, back_to: &str, state: &str) -> Option<Url> {
         let known = self.provider.known().await.ok()?;
-        self.hand_back(&known, token).await;
         let mut location = known.metadata.end_session.clone()?;
         {
             let mut query = location.query_pairs_mut();
@@ -283,6 +272,21 @@ impl UpstreamIdp for Oidc {
             query.append_pair("post_logout_redirect_uri", back_to).append_pair("state", state);
         }
         Some(location)
+    }
+
+    async fn hand_back(&self, token: &UpstreamToken) {
+        if self.config().session != UpstreamLife::Outlive {
+            return;
+        }
+        let handing = async {
+            let known = self.provider.known().await?;
+            let Some(url) = &known.metadata.revocation else { return Ok(()) };
+            let fields = [("token", token.secret.as_str()), ("token_type_hint", "refresh_token")];
+            self.post(&known, url, &fields).await.map(drop)
+        };
+        if let Err(error) = within(HAND_BACK_WITHIN, handing).await {
+            self.provider.tell("revocation", &error);
+        }
     }
 
     async fn tend(&self) {

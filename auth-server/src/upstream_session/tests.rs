@@ -86,6 +86,8 @@ impl UpstreamIdp for Provider {
         None
     }
 
+    async fn hand_back(&self, _: &UpstreamToken) {}
+
     async fn tend(&self) {}
 }
 
