@@ -49,7 +49,7 @@ fn ask(authority: &str, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n")?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -68,10 +68,14 @@ mod tests {
         let url = format!("http://{}/health/ready", listener.local_addr().unwrap());
         let answering = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = [0; 512];
-            let count = stream.read(&mut asked).unwrap();
+            let (mut asked, mut part) = (Vec::new(), [0; 512]);
+            while !asked.ends_with(b"\r\n\r\n") {
+                let count = stream.read(&mut part).unwrap();
+                assert!(count > 0, "the question ended early: {}", String::from_utf8_lossy(&asked));
+                asked.extend_from_slice(&part[..count]);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
-            String::from_utf8_lossy(&asked[..count]).into_owned()
+            String::from_utf8(asked).unwrap()
         });
         let outcome = run(&Arguments { url });
         assert!(answering.join().unwrap().starts_with("GET /health/ready HTTP/1.1\r\n"));
