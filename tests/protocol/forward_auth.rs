@@ -210,7 +210,7 @@ async fn a_forged_forwarded_address_makes_no_proxy() {
     expect::refused_with(&answer, 404, "invalid_request", "not_the_proxy");
 }
 
-/// A description has four headers, each once: a question with fewer is not one of forward-auth's, one with more has two readings.
+/// Portico decision 120: a description has four headers, each once: a question with fewer is not one of forward-auth's, one with more has two readings.
 #[actix_web::test]
 async fn an_incomplete_description_is_refused() {
     let stage = edge().rise().await;
@@ -244,7 +244,7 @@ async fn the_described_host_must_be_ours() {
     }
 }
 
-/// A token that crossed the net in the clear is not believed; over a secured web socket it is.
+/// RFC 6750 §5.3: a token that crossed the net in the clear is not believed; over a secured web socket it is.
 #[actix_web::test]
 async fn the_described_scheme_must_be_ours() {
     let stage = edge().rise().await;
@@ -256,7 +256,7 @@ async fn the_described_scheme_must_be_ours() {
     }
 }
 
-/// Every method needs a token: a preflight too (the proxy answers those itself), and what no service is asked with is refused.
+/// Portico decision 121: every method needs a token, a preflight too (the proxy answers those itself), and what no service is asked with is refused.
 #[actix_web::test]
 async fn no_method_is_a_way_around() {
     let stage = edge().rise().await;
@@ -277,7 +277,7 @@ async fn no_method_is_a_way_around() {
     }
 }
 
-/// A path that the service may read in another way than we do is refused, with or without a token, whatever the proxy let through.
+/// Portico decision 120: a path that the service may read in another way than we do is refused, with or without a token, whatever the proxy let through.
 #[actix_web::test]
 async fn a_path_with_two_readings_is_refused() {
     let stage = edge().rise().await;
@@ -315,7 +315,7 @@ async fn a_path_with_two_readings_is_refused() {
     }
 }
 
-/// A path of nobody is nobody's: a longer name, another case, our own paths.
+/// Portico decision 123: a path of nobody is nobody's; a longer name, another case, our own paths.
 #[actix_web::test]
 async fn a_path_of_no_service_is_not_found() {
     let stage = edge().rise().await;
@@ -327,7 +327,7 @@ async fn a_path_of_no_service_is_not_found() {
     }
 }
 
-/// The question is a GET; anything else is no question of forward-auth.
+/// Portico decision 120: the question is a GET; anything else is no question of forward-auth.
 #[actix_web::test]
 async fn the_question_is_a_get() {
     let stage = edge().rise().await;
@@ -380,7 +380,7 @@ async fn a_service_is_never_the_default() {
     expect::refused(&question(&stage).bearer(&tokens.access).await, "invalid_token", "token_audience_mismatch");
 }
 
-/// A person who is disabled loses the services at once.
+/// Portico 11a: a person who is disabled loses the services at once.
 #[actix_web::test]
 async fn a_disabled_person_reaches_no_service() {
     let stage = edge().rise().await;

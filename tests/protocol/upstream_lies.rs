@@ -116,7 +116,7 @@ async fn a_first_document_that_lies_gets_nothing() {
     assert!(company.idp.seen("auth").is_empty() && company.idp.seen("token").is_empty());
 }
 
-/// A key that the provider retired is forgotten, and the new one is found when it is first used.
+/// OpenID Connect Core §10.1.1: a key that the provider retired is forgotten, and the new one is found when it is first used.
 #[actix_web::test]
 async fn a_provider_may_rotate_its_keys() {
     let company = Company::rise().await;
