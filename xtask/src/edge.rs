@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::closing::Tally;
 use crate::e2e::script;
 use crate::server::stopped;
-use crate::{Result, setup};
+use crate::setup::Parts;
+use crate::{Result, keycloak, setup};
 
 use stage::Stage;
 
@@ -21,13 +22,23 @@ const TRICKS_LIMIT: Duration = Duration::from_secs(900);
 /// Seven journeys of at most two minutes.
 const CLIENTS_LIMIT: Duration = Duration::from_secs(900);
 
-/// Sets the stage, runs `tests/edge` and the real clients of `tests/e2e` through it.
-pub(crate) fn run(binary: &Path) -> Result<Tally> {
+/// A handful of sign-ins at a Keycloak that has just started.
+const IDENTITY_LIMIT: Duration = Duration::from_secs(300);
+/// The word that chooses the journey with Keycloak alone.
+const IDENTITY: &str = "keycloak";
+
+/// Sets the stage, runs `tests/edge` and the real clients of `tests/e2e` through it; or what `chosen` names of it.
+pub(crate) fn run(binary: &Path, chosen: Option<&str>) -> Result<Tally> {
     let parts = setup::parts()?;
+    match chosen {
+        None => {}
+        Some(IDENTITY) => return with_keycloak(binary, &setup::traefik()?, &parts),
+        Some(other) => return Err(format!("the suite at the edge has no part `{other}`").into()),
+    }
     let services = setup::edge_services()?;
     let traefik = setup::traefik()?;
     let mut tally = Tally::default();
-    let mut stage = Stage::set(binary, &traefik, &parts.chromium)?;
+    let mut stage = Stage::set("edge", binary, &traefik, &parts.chromium)?;
     tally.add(stage.commands()?);
     {
         let portico = stage.house.open()?;
@@ -46,5 +57,23 @@ pub(crate) fn run(binary: &Path) -> Result<Tally> {
         tally.add(proxy.stopped());
     }
     tally.add(stage.on_localhost()?);
+    tally.add(with_keycloak(binary, &traefik, &parts)?);
+    Ok(tally)
+}
+
+/// The whole of a deployment in one journey: the real Keycloak at a host of its own and Portico at another, behind one Traefik.
+fn with_keycloak(binary: &Path, traefik: &Path, parts: &Parts) -> Result<Tally> {
+    let mut stage = Stage::set("edge-keycloak", binary, traefik, &parts.chromium)?;
+    let proxy = stage.open_proxy()?;
+    let (keycloak, settings) = keycloak::behind(stage.front()?, &stage.origin())?;
+    stage.settle(&settings)?;
+    let portico = stage.house.open()?;
+    let mut people = Command::new("node");
+    people.arg("tests/edge/keycloak.mjs");
+    keycloak.introduce(&mut people);
+    stage.dress(&mut people, &proxy);
+    let mut tally = script("Keycloak behind Traefik", &mut people, &stage.house, parts, IDENTITY_LIMIT)?;
+    tally.add(stopped(portico));
+    tally.add(proxy.stopped());
     Ok(tally)
 }

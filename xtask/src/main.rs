@@ -65,8 +65,11 @@ enum Task {
     Containers,
     /// A new MCP server from the template: compiles, is tested, stands behind a running Portico
     Template,
-    /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients
-    Edge,
+    /// The real Traefik over TLS: tricks, streams, load, services behind forward-auth, real clients, a real Keycloak
+    Edge {
+        /// `keycloak`: the journey with Keycloak alone; nothing means all
+        part: Option<String>,
+    },
     /// Chromium over the pages: phone and desk, keyboard, languages, no script
     Browser,
     /// A real Keycloak: people on its login page, their roles, its outages, and `portico doctor`
@@ -104,7 +107,7 @@ fn main() -> ExitCode {
         Task::E2e { journeys } => suites::alone(binary, |binary| e2e::run(binary, &journeys)),
         Task::Containers => suites::alone(binary, containers::run),
         Task::Template => suites::alone(binary, template::run),
-        Task::Edge => suites::alone(binary, edge::run),
+        Task::Edge { part } => suites::alone(binary, |binary| edge::run(binary, part.as_deref())),
         Task::Browser => suites::alone(binary, pages::run),
         Task::Keycloak { rules } => suites::alone(binary, |binary| keycloak::run(binary, &rules)),
         Task::Conformance => suites::alone(binary, conformance::run),

@@ -24,7 +24,7 @@ pub(crate) fn all(chosen: Option<&Path>) -> Result<Tally> {
             sum.add(counted("real clients", || e2e::run(&binary, &[])));
             sum.add(counted("containers", || containers::run(&binary)));
             sum.add(counted("template", || template::run(&binary)));
-            sum.add(counted("edge", || edge::run(&binary)));
+            sum.add(counted("edge", || edge::run(&binary, None)));
             sum.add(counted("browser", || pages::run(&binary)));
             sum.add(counted("Keycloak", || keycloak::run(&binary, &[])));
             sum.add(counted("conformance", || conformance::run(&binary)));

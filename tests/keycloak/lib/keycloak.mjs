@@ -1,7 +1,8 @@
 // Keycloak behind Portico's back: what an administrator does in its console, by its REST API.
 import { randomBytes } from 'node:crypto';
 
-const { KEYCLOAK_ORIGIN: origin, KEYCLOAK_ADMIN: admin, KEYCLOAK_ADMIN_PASSWORD: adminPassword } = process.env;
+// Where people see it, and where an administrator reaches it: not the same where a proxy stands in front.
+const { KEYCLOAK_ORIGIN: seenAt, KEYCLOAK_INSIDE: origin, KEYCLOAK_ADMIN: admin, KEYCLOAK_ADMIN_PASSWORD: adminPassword } = process.env;
 const PASSWORD = 'a-password-for-one-test';
 // What keycloak/portico-realm.json gives to the account that changes people, and to nobody else.
 const TEST_ADMIN = { grant_type: 'client_credentials', client_id: 'portico-test-admin', client_secret: 'portico-test-admin-dev-secret' };
@@ -11,7 +12,7 @@ const ADMINISTRATOR = { grant_type: 'password', client_id: 'admin-cli', username
 export class Realm {
   constructor(name) { this.name = name; }
 
-  get issuer() { return `${origin}/realms/${this.name}`; }
+  get issuer() { return `${seenAt}/realms/${this.name}`; }
 
   /** Somebody new, in these groups; with everything that Keycloak wants to know unless `more` says otherwise. */
   async person(groups = [], more = {}) {

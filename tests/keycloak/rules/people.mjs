@@ -1,14 +1,12 @@
 // People at Keycloak's own pages, and what their roles let their clients do.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { freshPerson, visibleText } from '../../e2e/lib/browser.mjs';
 import { devPerson } from '../lib/keycloak.mjs';
+import { EVERYTHING, sdk } from '../lib/sdk.mjs';
 import { browser, portico, realm, rule } from '../lib/suite.mjs';
 import { enter, isLogin, newClient, walk } from '../lib/visit.mjs';
 
 const keycloak = process.env.KEYCLOAK_ORIGIN;
-const EVERYTHING = ['mcp:infer', 'mcp:read', 'mcp:write'];
 
 for (const [name, granted, wrote] of [
   ['alice', EVERYTHING, true],
@@ -62,38 +60,3 @@ await rule('a second sign-in in the same browser needs no password', async (visi
   const second = await visit({ ...person, password: 'not asked for' }, { visitor: first });
   assert.ok(second.tokens.access_token);
 });
-
-/** An SDK's whole way, with the person sent to every address it names; what it reports at the end. */
-async function sdk(person) {
-  const program = fileURLToPath(new URL('../../e2e/clients/role.mjs', import.meta.url));
-  const child = spawn(process.execPath, [program], {
-    env: { ...process.env, PORTICO_MCP_URL: `${portico}/mcp`, PORTICO_SCOPE: EVERYTHING.join(' ') },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 120_000,
-  });
-  const { context, page } = await freshPerson(browser);
-  let report;
-  for await (const line of lines(child.stdout)) {
-    const said = JSON.parse(line);
-    if (said.granted) report = said;
-    // A second address is a step up, which this person cannot take.
-    if (said.authorize && !report && page.url() === 'about:blank') {
-      await page.goto(said.authorize, { waitUntil: 'domcontentloaded' });
-      await walk(page, person, { until: new URL(said.authorize).searchParams.get('redirect_uri') });
-    }
-  }
-  await context.close();
-  assert.ok(report, 'the SDK did not come to its end');
-  return report;
-}
-
-async function* lines(stream) {
-  let rest = '';
-  for await (const chunk of stream) {
-    rest += chunk;
-    for (let at = rest.indexOf('\n'); at >= 0; at = rest.indexOf('\n')) {
-      yield rest.slice(0, at);
-      rest = rest.slice(at + 1);
-    }
-  }
-}

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::closing::{Tally, say};
+use crate::keycloak::Front;
 use crate::server::{House, free_port};
 use crate::wire::{Ask, Connection};
 use crate::{Result, run, workspace};
@@ -35,6 +36,8 @@ pub(super) struct Stage {
     chromium: PathBuf,
     ports: Ports,
     host: &'static str,
+    /// What the logs of both programs are called.
+    logs: String,
 }
 
 /// Free ports, chosen before anything listens on them.
@@ -65,14 +68,15 @@ impl Ports {
 
 impl Stage {
     /// Certificates, configuration and a house that believes to be at the edge's name.
-    pub(super) fn set(binary: &Path, traefik: &Path, chromium: &Path) -> Result<Self> {
-        Self::set_at(HOST, binary, traefik, chromium)
+    pub(super) fn set(name: &str, binary: &Path, traefik: &Path, chromium: &Path) -> Result<Self> {
+        Self::set_at(HOST, name, binary, traefik, chromium)
     }
 
-    fn set_at(host: &'static str, binary: &Path, traefik: &Path, chromium: &Path) -> Result<Self> {
+    fn set_at(host: &'static str, name: &str, binary: &Path, traefik: &Path, chromium: &Path) -> Result<Self> {
+        let logs = format!("{name}-{host}");
         let folder = tempfile::Builder::new().prefix("portico-edge-").tempdir()?;
         let ports = Ports::choose()?;
-        let mut house = House::build(&format!("edge-{host}"), binary, &[])?;
+        let mut house = House::build(&logs, binary, &[])?;
         let origin = format!("https://{host}:{}", ports.secure);
         house.configure(&format!("[server]\npublic_url = \"{origin}\"\ntrusted_proxies = [\"127.0.0.1\"]\n"))?;
         house.seen_as = Some(origin);
@@ -90,6 +94,7 @@ impl Stage {
             chromium: chromium.to_path_buf(),
             ports,
             host,
+            logs,
         };
         run::read(stage.portico(&["dev-ca", host, ID_HOST]).arg("--out").arg(stage.path("tls")))?;
         stage.write_static()?;
@@ -101,8 +106,25 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         format!("https://{}:{}", self.host, self.ports.secure)
+    }
+
+    /// The stage as Keycloak sees it: at a host of its own, behind the same proxy.
+    pub(super) fn front(&self) -> Result<Front> {
+        let hosts = self.path("hosts");
+        let ours = fs::read_to_string("/etc/hosts").unwrap_or_default();
+        fs::write(&hosts, format!("{ours}\n127.0.0.1 localhost {} {ID_HOST}\n", self.host))?;
+        let origin = format!("https://{ID_HOST}:{}", self.ports.secure);
+        Ok(Front { origin, port: self.ports.keycloak, ca: self.path("tls/ca.pem"), hosts })
+    }
+
+    /// More settings for the house, behind those that it has.
+    pub(super) fn settle(&self, more: &str) -> Result<()> {
+        let file = self.house.settings();
+        let had = fs::read_to_string(&file)?;
+        fs::write(&file, format!("{had}\n{more}"))?;
+        Ok(())
     }
 
     /// The operator's command, about this house.
@@ -176,7 +198,7 @@ impl Stage {
 
     /// Starts Traefik and waits until it answers.
     pub(super) fn open_proxy(&self) -> Result<Proxy> {
-        let log = run::log_file(&format!("traefik-{}", self.host))?;
+        let log = run::log_file(&format!("traefik-{}", self.logs))?;
         let file = File::create(&log)?;
         let inside = self.house.origin();
         let child = Command::new(&self.traefik)
@@ -250,7 +272,7 @@ impl Stage {
 
     /// The same edge under the name `localhost`: what is right on the internet would harm there.
     pub(super) fn on_localhost(&self) -> Result<Tally> {
-        let stage = Self::set_at("localhost", &self.binary, &self.traefik, &self.chromium)?;
+        let stage = Self::set_at("localhost", "edge", &self.binary, &self.traefik, &self.chromium)?;
         let portico = stage.house.open()?;
         let proxy = stage.open_proxy()?;
         let answer = run::read(

@@ -20,7 +20,8 @@ use crate::server::{House, stopped};
 use crate::setup::Parts;
 use crate::{Result, e2e};
 use admin::Admin;
-use server::{BRIEF_REALMS, Keycloak, REALM};
+use server::{BRIEF_REALMS, REALM};
+pub(crate) use server::{Front, Keycloak};
 
 /// A realm that knows nothing of Portico until `portico doctor` has been there; `tests/keycloak` makes it.
 const BARE_REALM: &str = "bare";
@@ -65,6 +66,15 @@ pub(crate) fn run(binary: &Path, chosen: &[String]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// A Keycloak behind a proxy, for a Portico behind the same one at `portico`; and what that one is to be told in its settings.
+pub(crate) fn behind(front: Front, portico: &str) -> Result<(Keycloak, String)> {
+    let keycloak = Keycloak::start_behind(Some(front))?;
+    point_to(&keycloak, REALM, portico)?;
+    let inside = format!("backchannel_origin = \"http://{}\"\n\n", keycloak.authority());
+    let settings = [upstream(&keycloak, REALM, "follow").trim_end(), "\n", &inside, &rules()].concat();
+    Ok((keycloak, settings))
+}
+
 /// `portico up --keycloak ISSUER` and a secret in the environment are all it takes.
 fn two_flags(keycloak: &Keycloak, binary: &Path, parts: &Parts) -> Result<Tally> {
     let mut house = House::build("keycloak-flags", binary, &["--keycloak", &keycloak.issuer(REALM), "--keycloak-client", "portico"])?;
@@ -72,7 +82,8 @@ fn two_flags(keycloak: &Keycloak, binary: &Path, parts: &Parts) -> Result<Tally>
     point_to(keycloak, REALM, &house.origin())?;
     let portico = house.open()?;
     let mut person = Command::new("node");
-    person.arg("tests/keycloak/flags.mjs").env("KEYCLOAK_ORIGIN", keycloak.origin()).env("KEYCLOAK_REALM", REALM);
+    person.arg("tests/keycloak/flags.mjs");
+    keycloak.introduce(&mut person);
     let mut tally = e2e::script("Keycloak by two flags", &mut person, &house, parts, FLAGS_LIMIT)?;
     tally.add(stopped(portico));
     Ok(tally)
@@ -98,25 +109,37 @@ fn upstream_of(realm: &str) -> &str {
 
 /// As an operator would write it: three roles, three doors; asked again as often as the settings allow.
 fn settings(keycloak: &Keycloak) -> String {
-    let upstream = |realm: &str, session: &str| {
-        let id = upstream_of(realm);
-        format!(
-            "[[upstream]]\nid = \"{id}\"\nkind = \"keycloak\"\nname = \"Sign in at {id}\"\nissuer = \"{}\"\nclient_id = \"portico\"\n\
-             client_secret = \"{CLIENT_SECRET}\"\nsession = \"{session}\"\nrecheck = \"10s\"\n\n",
-            keycloak.issuer(realm)
-        )
-    };
-    let rule = |who: &str, scopes: &[&str]| format!("[[rule]]\n{who}\nenter = true\nscopes = {scopes:?}\n\n");
     [
-        "[people]\ndefault = \"deny\"\n\n".to_owned(),
-        upstream(REALM, "follow"),
-        upstream("brief-follow", "follow"),
-        upstream("brief-outlive", "outlive"),
-        upstream(BARE_REALM, "follow"),
-        rule("role = \"mcp-admin\"", &["mcp:read", "mcp:write", "mcp:infer"]),
-        rule("role = \"mcp-writer\"", &["mcp:read", "mcp:write"]),
-        rule("role = \"mcp-reader\"", &["mcp:read"]),
+        upstream(keycloak, REALM, "follow"),
+        upstream(keycloak, "brief-follow", "follow"),
+        upstream(keycloak, "brief-outlive", "outlive"),
+        upstream(keycloak, BARE_REALM, "follow"),
+        rules(),
         rule("idp = \"bare\"", &["mcp:read"]),
     ]
     .concat()
+}
+
+fn upstream(keycloak: &Keycloak, realm: &str, session: &str) -> String {
+    let id = upstream_of(realm);
+    format!(
+        "[[upstream]]\nid = \"{id}\"\nkind = \"keycloak\"\nname = \"Sign in at {id}\"\nissuer = \"{}\"\nclient_id = \"portico\"\n\
+         client_secret = \"{CLIENT_SECRET}\"\nsession = \"{session}\"\nrecheck = \"10s\"\n\n",
+        keycloak.issuer(realm)
+    )
+}
+
+/// Who may come in, by the roles of the realm file.
+fn rules() -> String {
+    [
+        "[people]\ndefault = \"deny\"\n\n".to_owned(),
+        rule("role = \"mcp-admin\"", &["mcp:read", "mcp:write", "mcp:infer"]),
+        rule("role = \"mcp-writer\"", &["mcp:read", "mcp:write"]),
+        rule("role = \"mcp-reader\"", &["mcp:read"]),
+    ]
+    .concat()
+}
+
+fn rule(who: &str, scopes: &[&str]) -> String {
+    format!("[[rule]]\n{who}\nenter = true\nscopes = {scopes:?}\n\n")
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::server::{ADMINISTRATOR, BRIEF_IDLE_SECS, Keycloak, REALM};
+use super::server::Keycloak;
 use crate::closing::{Tally, say};
 use crate::run::log_file;
 use crate::server::{House, Portico};
@@ -79,14 +79,10 @@ fn command(keycloak: &Keycloak, house: &House, parts: &Parts, transcript: &File)
         .env("PORTICO_LOG", house.log())
         .env("PORTICO_BINARY", house.binary())
         .env("PORTICO_SETTINGS", house.settings())
-        .env("KEYCLOAK_ORIGIN", keycloak.origin())
-        .env("KEYCLOAK_ADMIN", ADMINISTRATOR.0)
-        .env("KEYCLOAK_ADMIN_PASSWORD", ADMINISTRATOR.1)
-        .env("KEYCLOAK_REALM", REALM)
-        .env("KEYCLOAK_BRIEF_IDLE_SECS", BRIEF_IDLE_SECS.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(transcript.try_clone()?);
+    keycloak.introduce(&mut command);
     Ok(command)
 }
 

@@ -51,17 +51,38 @@ struct Place {
     log: PathBuf,
     port: u16,
     management_port: u16,
+    front: Option<Front>,
+}
+
+/// A proxy on this machine, and what Keycloak must know to be behind it.
+pub(crate) struct Front {
+    /// Where people see Keycloak.
+    pub(crate) origin: String,
+    /// Where the proxy asks it.
+    pub(crate) port: u16,
+    /// Whom it believes when it sends a notice through the proxy.
+    pub(crate) ca: PathBuf,
+    /// Names that nobody else resolves, in the form of a hosts file.
+    pub(crate) hosts: PathBuf,
 }
 
 impl Keycloak {
     /// A Keycloak with the development realm and its brief twins, answering.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_behind(None)
+    }
+
+    /// The same, known to people by the name of a proxy.
+    pub(super) fn start_behind(front: Option<Front>) -> Result<Self> {
         let home = setup::keycloak()?;
         let known = known_state(&home)?;
         let folder = tempfile::Builder::new().prefix("portico-keycloak-").tempdir()?;
         let file = format!("{DATABASE}.mv.db");
         fs::copy(known.join(&file), folder.path().join(&file))?;
-        let mut keycloak = Self { place: Place::fresh(home, folder.path(), "keycloak")?, child: None, _folder: folder };
+        let mut place = Place::fresh(home, folder.path(), if front.is_some() { "keycloak-behind" } else { "keycloak" })?;
+        place.port = front.as_ref().map_or(place.port, |front| front.port);
+        place.front = front;
+        let mut keycloak = Self { place, child: None, _folder: folder };
         keycloak.resume()?;
         Ok(keycloak)
     }
@@ -83,12 +104,25 @@ impl Keycloak {
         }
     }
 
+    /// Where it listens, with nothing in front.
     pub(crate) fn authority(&self) -> String {
-        format!("127.0.0.1:{}", self.place.port)
+        self.place.authority()
     }
 
+    /// Where people see it.
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.authority())
+        self.place.origin()
+    }
+
+    /// What a script of another language must know about it.
+    pub(crate) fn introduce(&self, command: &mut Command) {
+        command
+            .env("KEYCLOAK_ORIGIN", self.origin())
+            .env("KEYCLOAK_INSIDE", format!("http://{}", self.authority()))
+            .env("KEYCLOAK_ADMIN", ADMINISTRATOR.0)
+            .env("KEYCLOAK_ADMIN_PASSWORD", ADMINISTRATOR.1)
+            .env("KEYCLOAK_REALM", REALM)
+            .env("KEYCLOAK_BRIEF_IDLE_SECS", BRIEF_IDLE_SECS.to_string());
     }
 
     /// How the realm names itself in what it signs.
@@ -112,7 +146,15 @@ impl Place {
     fn fresh(home: PathBuf, folder: &Path, log: &str) -> Result<Self> {
         let log = log_file(log)?;
         File::create(&log)?;
-        Ok(Self { home, database: folder.join(DATABASE), log, port: free_port()?, management_port: free_port()? })
+        Ok(Self { home, database: folder.join(DATABASE), log, port: free_port()?, management_port: free_port()?, front: None })
+    }
+
+    fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn origin(&self) -> String {
+        self.front.as_ref().map_or_else(|| format!("http://{}", self.authority()), |front| front.origin.clone())
     }
 
     /// C1 and the serial collector: two fifths less CPU for a server that lives for minutes.
@@ -124,21 +166,23 @@ impl Place {
                 command.env_remove(name);
             }
         }
+        let resolver = self.front.as_ref().map_or_else(String::new, |front| format!(" -Djdk.net.hosts.file={}", front.hosts.display()));
         // Without --hostname the issuer follows the Host header of whoever asks.
         command
             .arg("start-dev")
-            .args(["--http-host=127.0.0.1", &format!("--http-port={}", self.port), &format!("--hostname=http://127.0.0.1:{}", self.port)])
+            .args(["--http-host=127.0.0.1", &format!("--http-port={}", self.port), &format!("--hostname={}", self.origin())])
             .args([
                 "--health-enabled=true",
                 "--http-management-host=127.0.0.1",
                 &format!("--http-management-port={}", self.management_port),
             ])
+            .args(self.front.iter().flat_map(Front::words))
             .args(more)
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMINISTRATOR.0)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMINISTRATOR.1)
             .env("KC_DB_URL", format!("jdbc:h2:file:{};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=0", self.database.display()))
             .env("JAVA_OPTS_KC_HEAP", "-Xms64m -Xmx384m")
-            .env("JAVA_OPTS_APPEND", "-XX:+UseSerialGC -XX:-UseG1GC -XX:TieredStopAtLevel=1")
+            .env("JAVA_OPTS_APPEND", format!("-XX:+UseSerialGC -XX:-UseG1GC -XX:TieredStopAtLevel=1{resolver}"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
@@ -159,6 +203,17 @@ impl Place {
             thread::sleep(GLANCE);
         }
         Err(format!("Keycloak was not ready within {} s; see {}", limit.as_secs(), self.log.display()).into())
+    }
+}
+
+impl Front {
+    /// As `compose.yaml` sets it, and whom to believe besides.
+    fn words(&self) -> [String; 3] {
+        [
+            "--proxy-headers=xforwarded".to_owned(),
+            "--proxy-trusted-addresses=127.0.0.1".to_owned(),
+            format!("--truststore-paths={}", self.ca.display()),
+        ]
     }
 }
 
