@@ -7,9 +7,9 @@ use oauth_types::Ttl;
 use portico_tests::company::Company;
 use portico_tests::expect;
 use portico_tests::idp::{Fault, Idp, Signing};
-use portico_tests::people::Tokens;
+use portico_tests::people::{App, Browser, Tokens};
 use portico_tests::stage::{CALLBACK, Stage};
-use portico_tests::wire::query_of;
+use portico_tests::wire::{Answer, query_of};
 
 /// Attack 2: a flow approved in one browser and finished in another: 403, the pending state is burnt, and nobody gets a code.
 #[actix_web::test]
@@ -284,17 +284,27 @@ async fn pages_on_the_way_cannot_be_framed_or_kept() {
     assert!(leaving.header_or_empty("refresh").starts_with("0; url=/login/"), "{}", expect::told(&leaving));
 }
 
+/// A browser whose person is signed in at the company, and the tokens of their application.
+async fn signed_in(company: &Company, app: &App) -> (Browser, Tokens) {
+    let mut journey = company.journey(app);
+    let tokens = Tokens::of(&app.redeem(&journey.until_code().await).await);
+    (journey.into_browser(), tokens)
+}
+
+/// The page of signing out, answered.
+async fn signs_out(browser: &mut Browser, from: &str) -> Answer {
+    let page = browser.get("/logout").await;
+    let forms = portico_tests::html::forms(&page.text());
+    browser.submit(&forms[0], "/logout", Some(("where", from)), &[]).await
+}
+
 /// OpenID Connect RP-Initiated Logout 1.0 §2, attack 13: signing out there is a choice, and the way back leads to our page alone.
 #[actix_web::test]
 async fn a_person_may_sign_out_at_the_company_too() {
     let company = Company::rise().await;
     let app = company.stage.public_app().await;
-    let mut journey = company.journey(&app);
-    let tokens = Tokens::of(&app.redeem(&journey.until_code().await).await);
-    let mut browser = journey.into_browser();
-    let page = browser.get("/logout").await;
-    let forms = portico_tests::html::forms(&page.text());
-    let leaving = browser.submit(&forms[0], "/logout", Some(("where", "everywhere")), &[]).await;
+    let (mut browser, tokens) = signed_in(&company, &app).await;
+    let leaving = signs_out(&mut browser, "everywhere").await;
     let refresh = leaving.header_or_empty("refresh").to_owned();
     let to = refresh.strip_prefix("0; url=").expect("the page leads on");
     assert!(to.starts_with(&company.idp.at("logout")), "{to}");
@@ -318,12 +328,8 @@ async fn a_person_may_sign_out_at_the_company_too() {
 async fn signing_out_here_alone_stays_here() {
     let company = Company::rise().await;
     let app = company.stage.public_app().await;
-    let mut journey = company.journey(&app);
-    let tokens = Tokens::of(&app.redeem(&journey.until_code().await).await);
-    let mut browser = journey.into_browser();
-    let page = browser.get("/logout").await;
-    let forms = portico_tests::html::forms(&page.text());
-    let answer = browser.submit(&forms[0], "/logout", Some(("where", "here")), &[]).await;
+    let (mut browser, tokens) = signed_in(&company, &app).await;
+    let answer = signs_out(&mut browser, "here").await;
     assert!(answer.status == 200 && answer.header("refresh").is_none() && answer.header("location").is_none());
     assert!(!browser.get("/").await.text().contains("You are signed in as"));
     Tokens::of(&app.refresh(&tokens.refresh).await);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::upstream::idp::{CLIENT_ID, Fault, Signing};
+use crate::upstream::idp::{CLIENT_ID, Fault};
 
 /// Signs in at a provider whose ID tokens are twisted like this.
 async fn with_id_token(twist: impl Fn(&mut Value) + Send + Sync + 'static) -> Result<Arrival, UpstreamError> {
@@ -70,14 +70,7 @@ async fn a_token_of_another_issuer_is_refused() {
 /// RFC 8725 §3.1, §3.2; OpenID Connect Core §2: ID tokens must be signed.
 #[actix_web::test]
 async fn whatever_is_not_signed_by_a_published_key_is_refused() {
-    for (signing, why) in [
-        (Signing::Unsigned, "upstream_id_token_unsigned"),
-        (Signing::SharedSecret, "upstream_algorithm_forbidden"),
-        (Signing::PublicKeyAsSecret, "upstream_algorithm_forbidden"),
-        (Signing::StrangersKey, "upstream_signature_mismatch"),
-        (Signing::UnpublishedKey, "upstream_key_unknown"),
-        (Signing::Damaged, "upstream_signature_mismatch"),
-    ] {
+    for (signing, why) in NOT_THE_PROVIDERS {
         let scene = Scene::keycloak().await;
         scene.idp.signs(signing);
         assert_eq!(reason(scene.signs_in().await), why, "{signing:?}");

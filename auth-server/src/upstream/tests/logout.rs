@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::upstream::{LogoutNotice, idp::Signing};
+use crate::upstream::LogoutNotice;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -94,14 +94,7 @@ async fn a_notice_without_a_name_is_refused() {
 /// §2.6 (2): anybody may post here, so everything hangs on the signature.
 #[actix_web::test]
 async fn a_notice_that_is_not_signed_by_a_published_key_is_refused() {
-    for (signing, why) in [
-        (Signing::Unsigned, "upstream_id_token_unsigned"),
-        (Signing::SharedSecret, "upstream_algorithm_forbidden"),
-        (Signing::PublicKeyAsSecret, "upstream_algorithm_forbidden"),
-        (Signing::StrangersKey, "upstream_signature_mismatch"),
-        (Signing::UnpublishedKey, "upstream_key_unknown"),
-        (Signing::Damaged, "upstream_signature_mismatch"),
-    ] {
+    for (signing, why) in NOT_THE_PROVIDERS {
         let scene = Scene::keycloak().await;
         scene.idp.signs(signing);
         assert_eq!(reason(read(&scene, Some("session-1"), None).await), why, "{signing:?}");

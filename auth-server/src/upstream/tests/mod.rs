@@ -12,7 +12,10 @@ use std::sync::Arc;
 use oauth_types::Timestamp;
 use toml::Value;
 
-use super::{Arrival, Asking, Callback, Departure, UpstreamError, UpstreamIdp, Upstreams, idp::Idp};
+use super::{
+    Arrival, Asking, Callback, Departure, UpstreamError, UpstreamIdp, Upstreams,
+    idp::{Idp, Signing},
+};
 use crate::{
     clock::{Clock as _, FixedClock},
     config::{Config, Layers, Override, resolve},
@@ -20,6 +23,15 @@ use crate::{
 
 const BEGINNING: Timestamp = Timestamp(1_800_000_000);
 const REDIRECT_URI: &str = "https://portico.test/callback/one";
+/// Signatures that no published key of the provider made, and what the operator reads of each.
+const NOT_THE_PROVIDERS: [(Signing, &str); 6] = [
+    (Signing::Unsigned, "upstream_id_token_unsigned"),
+    (Signing::SharedSecret, "upstream_algorithm_forbidden"),
+    (Signing::PublicKeyAsSecret, "upstream_algorithm_forbidden"),
+    (Signing::StrangersKey, "upstream_signature_mismatch"),
+    (Signing::UnpublishedKey, "upstream_key_unknown"),
+    (Signing::Damaged, "upstream_signature_mismatch"),
+];
 
 /// A provider, and us before it.
 struct Scene {
