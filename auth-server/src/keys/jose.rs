@@ -1,40 +1,31 @@
-//! josekit at arm's length: the public half of a signing key as a JWK (RFC 7517), and the key set document.
+//! The public half of a signing key as a JWK (RFC 7517), and the key set document.
 //!
-//! Owns what is published about a key: members from a list, each by name, so that no private or unknown member can slip out
-//! (attack 45). Strangers' assertions, when they come, are checked here too.
+//! Owns what is published about a key: member by member, from its public half alone, so that no private one can slip out (attack 45).
+//! josekit writes the document; what is computed with keys, here and anywhere, aws-lc-rs computes. So nothing calls the OpenSSL that
+//! josekit brings along, and the linker leaves it out ([decision 133](../../../docs/decisions/0133-no-openssl-in-the-binary.md)).
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use josekit::{
-    jwk::Jwk,
-    jwk::alg::{ec::EcKeyPair, ed::EdKeyPair, rsa::RsaKeyPair},
-};
-use serde_json::{Map, Value, json};
+use josekit::jwk::Jwk;
+use serde_json::json;
 
-use super::KeyError;
-use crate::config::SigningAlgorithm;
+use super::{KeyError, jwt::SigningKey};
 
-/// RFC 7518 §6.2.1, §6.3.1, RFC 8037 §2: everything public that a key of our three kinds has.
-const PUBLIC_MEMBERS: [&str; 6] = ["kty", "crv", "x", "y", "n", "e"];
-
-/// The public half of a private key, as it is stored and published.
-pub(super) fn public_jwk(kid: &str, algorithm: SigningAlgorithm, pkcs8: &[u8]) -> Result<String, KeyError> {
-    let unreadable = |_| KeyError::Crypto("a signing key has no readable public half");
-    let jwk: Jwk = match algorithm {
-        SigningAlgorithm::Es256 => EcKeyPair::from_der(pkcs8, None).map_err(unreadable)?.to_jwk_public_key(),
-        SigningAlgorithm::EdDsa => EdKeyPair::from_der(pkcs8).map_err(unreadable)?.to_jwk_public_key(),
-        SigningAlgorithm::Rs256 => RsaKeyPair::from_der(pkcs8).map_err(unreadable)?.to_jwk_public_key(),
-    };
-    let members: &Map<String, Value> = jwk.as_ref();
-    let mut public = Map::new();
-    for name in PUBLIC_MEMBERS {
-        if let Some(value) = members.get(name) {
-            public.insert(name.to_owned(), value.clone());
-        }
+/// The public half of a key, as it is stored and published.
+pub(super) fn public_jwk(key: &SigningKey) -> Result<String, KeyError> {
+    let half = key.public_half();
+    let mut jwk = Jwk::new(half.kty);
+    jwk.set_key_use("sig");
+    jwk.set_algorithm(key.algorithm.as_str());
+    jwk.set_key_id(&key.kid);
+    if let Some(curve) = half.crv {
+        jwk.set_curve(curve);
     }
-    public.insert("use".to_owned(), json!("sig"));
-    public.insert("alg".to_owned(), json!(algorithm.as_str()));
-    public.insert("kid".to_owned(), json!(kid));
-    Ok(Value::Object(public).to_string())
+    for (name, number) in half.numbers {
+        let value = json!(URL_SAFE_NO_PAD.encode(number));
+        jwk.set_parameter(name, Some(value)).map_err(|_| KeyError::Crypto("a signing key has no readable public half"))?;
+    }
+    Ok(jwk.to_string())
 }
 
 /// The key set document (RFC 7517 §5), written once for all who ask.
@@ -52,8 +43,14 @@ pub(super) fn key_set<'a>(public_jwks: impl Iterator<Item = &'a str>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
-    use crate::keys::jwt;
+    use crate::{config::SigningAlgorithm, keys::jwt};
+
+    fn key(algorithm: SigningAlgorithm) -> SigningKey {
+        SigningKey::from_pkcs8("k1".to_owned(), algorithm, &jwt::generate(algorithm).unwrap(), oauth_types::Timestamp(0), None).unwrap()
+    }
 
     /// RFC 7517 §9.3; attack 45: private members never leave.
     #[test]
@@ -64,7 +61,7 @@ mod tests {
             (SigningAlgorithm::Rs256, vec!["alg", "e", "kid", "kty", "n", "use"]),
         ];
         for (algorithm, members) in expected {
-            let jwk = public_jwk("k1", algorithm, &jwt::generate(algorithm).unwrap()).unwrap();
+            let jwk = public_jwk(&key(algorithm)).unwrap();
             let jwk: Map<String, Value> = serde_json::from_str(&jwk).unwrap();
             let mut names: Vec<_> = jwk.keys().map(String::as_str).collect();
             names.sort_unstable();
@@ -76,10 +73,9 @@ mod tests {
     #[test]
     fn what_is_published_verifies_what_is_signed() {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
-            let pkcs8 = jwt::generate(algorithm).unwrap();
-            let key = jwt::SigningKey::from_pkcs8("k1".to_owned(), algorithm, &pkcs8, oauth_types::Timestamp(0), None).unwrap();
+            let key = key(algorithm);
             let token = key.sign(&json!({"sub": "somebody"})).unwrap();
-            let jwk = Jwk::from_bytes(public_jwk("k1", algorithm, &pkcs8).unwrap()).unwrap();
+            let jwk = Jwk::from_bytes(public_jwk(&key).unwrap()).unwrap();
             let verifier: Box<dyn josekit::jws::JwsVerifier> = match algorithm {
                 SigningAlgorithm::Es256 => Box::new(josekit::jws::ES256.verifier_from_jwk(&jwk).unwrap()),
                 SigningAlgorithm::EdDsa => Box::new(josekit::jws::EdDSA.verifier_from_jwk(&jwk).unwrap()),

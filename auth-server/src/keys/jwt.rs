@@ -7,6 +7,7 @@
 use aws_lc_rs::{
     digest,
     encoding::{AsDer as _, Pkcs8V1Der},
+    io::Positive,
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
@@ -52,6 +53,13 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
+/// The public half of a key: its type, its curve, and its numbers by their names, big-endian.
+pub(super) struct PublicHalf {
+    pub(super) kty: &'static str,
+    pub(super) crv: Option<&'static str>,
+    pub(super) numbers: Vec<(&'static str, Vec<u8>)>,
+}
+
 /// What a header may say; members that nobody here acts on (`jku`, `jwk`, `x5u`, `x5c`) are not even read.
 #[derive(Deserialize)]
 struct UnverifiedHeader {
@@ -61,7 +69,7 @@ struct UnverifiedHeader {
     crit: Option<serde_json::Value>,
 }
 
-/// A fresh private key, in the PKCS#8 form that both aws-lc-rs and josekit read.
+/// A fresh private key, in the PKCS#8 form that every library reads.
 pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, KeyError> {
     let random = SystemRandom::new();
     let failed = |_| KeyError::Crypto("could not make a key pair");
@@ -69,7 +77,7 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, KeyError>
         SigningAlgorithm::Es256 => {
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(failed)?.as_ref().to_vec()
         }
-        // Version 1 of the form: josekit does not read version 2.
+        // Version 1 of the form: OpenSSL does not read version 2.
         SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map_err(failed)?.as_ref().to_vec(),
         SigningAlgorithm::Rs256 => {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
@@ -114,6 +122,24 @@ impl SigningKey {
         };
         let (prefix, id_prefix) = (header(TYPE), header(ID_TYPE));
         Ok(Self { kid, algorithm, active_from, retire_at, pair, public, prefix, id_prefix })
+    }
+
+    /// What everybody may know of it (RFC 7518 §6.2.1, §6.3.1, RFC 8037 §2).
+    pub(super) fn public_half(&self) -> PublicHalf {
+        let (kty, crv, numbers) = match &self.pair {
+            Pair::Ecdsa(pair) => {
+                // SEC 1 §2.3.3: one byte says "uncompressed", then both coordinates in 32 bytes each.
+                let point = pair.public_key().as_ref();
+                ("EC", Some("P-256"), vec![("x", point[1..33].to_vec()), ("y", point[33..65].to_vec())])
+            }
+            Pair::Ed25519(pair) => ("OKP", Some("Ed25519"), vec![("x", pair.public_key().as_ref().to_vec())]),
+            Pair::Rsa(pair) => {
+                let (n, e) = (pair.public_key().modulus(), pair.public_key().exponent());
+                let bytes = |number: Positive<'_>| number.big_endian_without_leading_zero().to_vec();
+                ("RSA", None, vec![("n", bytes(n)), ("e", bytes(e))])
+            }
+        };
+        PublicHalf { kty, crv, numbers }
     }
 
     /// Does it still count at this moment?

@@ -321,8 +321,9 @@ impl KeyStore {
             .await
             .map_err(|_| KeyError::Crypto("could not make a key pair"))??;
         let kid = secret::fresh_text::<9>("k");
+        let born = SigningKey::from_pkcs8(kid.clone(), algorithm, &pkcs8, begins, None)?;
         let row = KeyRow {
-            public_jwk: jose::public_jwk(&kid, algorithm, &pkcs8)?,
+            public_jwk: jose::public_jwk(&born)?,
             sealed_private: self.0.sealing.seal(Purpose::SigningKey, kid.as_bytes(), &pkcs8)?,
             alg: algorithm.as_str().to_owned(),
             created_at: self.0.clock.now(),

@@ -10,7 +10,7 @@ use oauth_types::{
 };
 use tokio::sync::oneshot;
 
-use super::{EndReason, GrantRow, NewClient, Store, StoreError};
+use super::{EndReason, GrantRow, NewClient, Store, StoreError, wake::Asker};
 use crate::config::RefreshConfig;
 
 /// Where a request came from, for the audit.
@@ -313,6 +313,6 @@ impl Store {
     async fn change<T>(&self, change: impl FnOnce(Reply<T>) -> Change) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.0.writer.push(change(reply))?;
-        answer.await.map_err(|_| Error::from(StoreError::Closed))?
+        Asker::of(answer).await.map_err(|_| Error::from(StoreError::Closed))?
     }
 }

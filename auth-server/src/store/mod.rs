@@ -30,6 +30,7 @@ mod statements;
 mod subjects;
 mod tx;
 mod upstream_sessions;
+mod wake;
 mod writer;
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use super::{
     group,
     plan::Plan,
     tx::{Errand, Told, Tx},
+    wake,
 };
 use crate::{clock::Clock, config::Database};
 
@@ -200,9 +201,11 @@ impl Writer {
         match in_time(&database, self.attempt(&members, &mut plan)).await {
             Ok(ended) => {
                 self.around.ended.apply(&ended);
-                for (member, verdict) in members.into_iter().zip(plan.verdicts) {
-                    member.settle(verdict.outcome);
-                }
+                wake::together(|| {
+                    for (member, verdict) in members.into_iter().zip(plan.verdicts) {
+                        member.settle(verdict.outcome);
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(
