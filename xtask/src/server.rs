@@ -203,6 +203,17 @@ impl Portico {
 
     /// SIGTERM, and requests in flight are finished; a server that does not end is a failure.
     pub(crate) fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// Stops it and starts it again: another process on the same data.
+    pub(crate) fn restart(&mut self, house: &House) -> Result<()> {
+        self.end()?;
+        *self = house.open()?;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
         run::read(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
         let asked = Instant::now();
         while asked.elapsed() < STOP_LIMIT {

@@ -204,8 +204,17 @@ fn append(token: &mut String, signature: &[u8]) {
     URL_SAFE_NO_PAD.encode_string(signature, token);
 }
 
-/// Finds the key that wrote this token's header and checks its signature; gives the key's place and the bytes of the claims.
-pub(super) fn open(keys: &[SigningKey], token: &str, now: Timestamp) -> Result<(usize, Vec<u8>), TokenFault> {
+/// A token that names a key of ours, in its parts.
+pub(super) struct Sealed<'t> {
+    /// The key's place among the keys.
+    pub(super) place: usize,
+    message: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+/// Takes a token apart and finds the key that wrote its header. Nothing is proven yet.
+pub(super) fn split<'t>(keys: &[SigningKey], token: &'t str, now: Timestamp) -> Result<Sealed<'t>, TokenFault> {
     let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
     let (header, payload) = message.split_once('.').ok_or(TokenFault::Malformed)?;
     // A fourth part is JWE or nothing (RFC 7516 §9); neither is ours.
@@ -214,10 +223,20 @@ pub(super) fn open(keys: &[SigningKey], token: &str, now: Timestamp) -> Result<(
     }
     let place = keys.iter().position(|key| key.prefix[..key.prefix.len() - 1] == *header && key.is_live(now));
     let place = place.ok_or_else(|| why_not_ours(keys, header, now))?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenFault::Malformed)?;
-    keys[place].public.verify_sig(message.as_bytes(), &signature).map_err(|_| TokenFault::SignatureMismatch)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Malformed)?;
-    Ok((place, payload))
+    Ok(Sealed { place, message, payload, signature })
+}
+
+impl Sealed<'_> {
+    /// Is the signature right?
+    pub(super) fn check(&self, keys: &[SigningKey]) -> Result<(), TokenFault> {
+        let signature = URL_SAFE_NO_PAD.decode(self.signature).map_err(|_| TokenFault::Malformed)?;
+        keys[self.place].public.verify_sig(self.message.as_bytes(), &signature).map_err(|_| TokenFault::SignatureMismatch)
+    }
+
+    /// The bytes of the claims, for who knows that the signature is right.
+    pub(super) fn claims(&self) -> Result<Vec<u8>, TokenFault> {
+        URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| TokenFault::Malformed)
+    }
 }
 
 /// The token is refused already; this only finds the words for the operator.
@@ -250,6 +269,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
     const ALL: [SigningAlgorithm; 3] = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256];
+
+    fn open(keys: &[SigningKey], token: &str, now: Timestamp) -> Result<(usize, Vec<u8>), TokenFault> {
+        let sealed = split(keys, token, now)?;
+        sealed.check(keys)?;
+        Ok((sealed.place, sealed.claims()?))
+    }
 
     fn key(algorithm: SigningAlgorithm, kid: &str) -> SigningKey {
         SigningKey::from_pkcs8(kid.to_owned(), algorithm, &generate(algorithm).unwrap(), NOW, None).unwrap()

@@ -13,16 +13,15 @@ mod jose;
 mod jwt;
 mod name;
 mod pairwise;
+mod remembered;
 mod rotation;
 mod seal;
 #[cfg(test)]
 mod tests;
-mod verified;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IdClaimsRef, IssuerUrl, Timestamp, TokenFault, Ttl};
 use tokio::sync::Notify;
@@ -40,8 +39,8 @@ use crate::{
 };
 use jwt::SigningKey;
 pub(crate) use pairwise::Pairwise;
+use remembered::{Fingerprints, Remembered};
 use rotation::{Schedule, Span};
-use verified::{Known, Verified};
 
 /// A token that names a key we never saw brings the next reading of the store forward, but no more often than this.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
@@ -50,6 +49,11 @@ const BIRTH_CLAIM: Ttl = Ttl(60);
 /// How long a replica that starts beside another waits for the first key of that one.
 const FIRST_KEY_WAITS: u32 = 50;
 const FIRST_KEY_WAIT: Duration = Duration::from_millis(100);
+/// Verified tokens that are remembered with their claims: 8,192 at most, about 700 bytes each, 6 MiB.
+const VERIFIED_GENERATION: usize = 256;
+/// Signed tokens that are remembered: 229,376 at least, when so many were signed lately. A generation of a shard fills a table of 16,384
+/// places of 17 bytes; all of them are 9 MiB.
+const SIGNED_GENERATION: usize = 14_336;
 /// The clocks of two replicas differ; a token is never from further ahead than this.
 const CLOCKS_DIFFER: Ttl = Ttl(30);
 
@@ -129,8 +133,19 @@ struct Inner {
     settings: KeySettings,
     clock: Arc<dyn Clock>,
     set: ArcSwap<KeySet>,
-    verified: Verified,
+    fingerprints: Fingerprints,
+    /// Tokens whose signature was checked, with what they say.
+    verified: Remembered<Known>,
+    /// Tokens whose signature was made here, so that nobody must check it here.
+    signed: Remembered<()>,
     wanted: Notify,
+}
+
+/// What is known of a token that was verified.
+#[derive(Clone)]
+struct Known {
+    kid: Arc<str>,
+    claims: Arc<AccessClaims>,
 }
 
 /// The keys of this moment, and the document that tells of them.
@@ -155,7 +170,9 @@ impl KeyStore {
             settings,
             clock,
             set: ArcSwap::default(),
-            verified: Verified::default(),
+            fingerprints: Fingerprints::fresh(),
+            verified: Remembered::with(VERIFIED_GENERATION),
+            signed: Remembered::with(SIGNED_GENERATION),
             wanted: Notify::new(),
         }));
         keys.refresh().await?;
@@ -168,7 +185,9 @@ impl KeyStore {
     pub(crate) fn sign(&self, claims: &AccessClaimsRef<'_>) -> Result<AccessTokenSecret, Error> {
         let set = self.0.set.load();
         let signer = set.signer(self.0.clock.now()).ok_or(KeyError::NoSigningKey)?;
-        Ok(AccessTokenSecret::new(signer.sign(claims)?))
+        let token = signer.sign(claims)?;
+        self.0.signed.remember(self.0.fingerprints.of(&token), ());
+        Ok(AccessTokenSecret::new(token))
     }
 
     /// Signs an ID token that goes out beside this access token, with the key of this moment.
@@ -181,22 +200,26 @@ impl KeyStore {
     /// Is this a living access token of ours? Not: did it end early (`access_token.rs` asks that each time).
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, TokenFault> {
         let now = self.0.clock.now();
-        let hash = sha256(token.as_bytes());
+        let print = self.0.fingerprints.of(token);
         let set = self.0.set.load();
-        if let Some(known) = self.0.verified.recall(&hash) {
+        if let Some(known) = self.0.verified.recall(print) {
             if set.keys.iter().any(|key| *key.kid == *known.kid && key.is_live(now)) && now.0 < known.claims.exp {
                 return Ok(known.claims);
             }
-            self.0.verified.forget(&hash);
+            self.0.verified.forget(print);
         }
-        let (place, payload) = jwt::open(&set.keys, token, now).inspect_err(|fault| {
+        let sealed = jwt::split(&set.keys, token, now).inspect_err(|fault| {
             if *fault == TokenFault::KeyUnknown {
                 self.0.wanted.notify_one();
             }
         })?;
-        let claims: AccessClaims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)?;
+        // Character by character what this process signed, with a key that still counts: the signature is right.
+        if self.0.signed.recall(print).is_none() {
+            sealed.check(&set.keys)?;
+        }
+        let claims: AccessClaims = serde_json::from_slice(&sealed.claims()?).map_err(|_| TokenFault::Malformed)?;
         let claims = Arc::new(self.current(claims, now)?);
-        self.0.verified.remember(hash, Known { kid: set.keys[place].kid.as_str().into(), claims: Arc::clone(&claims) });
+        self.0.verified.remember(print, Known { kid: set.keys[sealed.place].kid.as_str().into(), claims: Arc::clone(&claims) });
         Ok(claims)
     }
 
@@ -388,10 +411,4 @@ fn unseal(row: &KeyRow, sealing: &SealingKeys) -> Result<SigningKey, KeyError> {
     let failed = |source| KeyError::SigningKey { kid: row.kid.clone(), source: Box::new(source) };
     let pkcs8 = sealing.open_sealed(Purpose::SigningKey, row.kid.as_bytes(), &row.sealed_private).map_err(failed)?;
     SigningKey::from_pkcs8(row.kid.clone(), algorithm, &pkcs8, row.active_from, row.retire_at).map_err(failed)
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
 }

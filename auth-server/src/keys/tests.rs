@@ -171,6 +171,25 @@ async fn a_verified_token_is_checked_again_for_time_and_issuer() {
     assert_eq!(keys.verify(future.expose()).unwrap_err(), TokenFault::IssuedInFuture);
 }
 
+/// RFC 7515 §5.2: who signed a token need not check it again, and still takes no other text for it.
+#[tokio::test]
+async fn who_signed_a_token_knows_it_by_every_character() {
+    let machine = Machine::new().await;
+    let keys = machine.replica().await.unwrap();
+    let token = token(&keys);
+    let parts: Vec<&str> = token.split('.').collect();
+    for place in [1, 2] {
+        let mut bytes = parts[place].as_bytes().to_vec();
+        bytes[10] = if bytes[10] == b'A' { b'B' } else { b'A' };
+        let part = String::from_utf8(bytes).unwrap();
+        let mut changed = parts.clone();
+        changed[place] = &part;
+        assert_eq!(keys.verify(&changed.join(".")).unwrap_err(), TokenFault::SignatureMismatch, "part {place}");
+    }
+    assert_eq!(keys.verify(&token).unwrap().sub, "alice");
+    assert_eq!(machine.replica().await.unwrap().verify(&token).unwrap().sub, "alice", "another process checks the signature");
+}
+
 /// Attack 54: the private half is not in the database, nor is it in a copy with another sealing key.
 #[tokio::test]
 async fn a_signing_key_opens_only_with_its_sealing_key() {

@@ -76,9 +76,9 @@ pub(crate) fn run(chosen: Option<&Path>, options: &Options) -> Result<()> {
     report.idle = Some(machine::memory(portico.pid())?);
     report.signature_ns.push(figures::signature_ns(&bench)?);
     let stage = prepare::Stage::set(&house)?;
-    rows::Run { bench: &bench, house: &house, portico: &portico, wanted: &wanted, report: &mut report }.measure(&stage)?;
-    report.loaded = Some(machine::memory(portico.pid())?);
-    portico.stop()?;
+    let mut run = rows::Run { bench: &bench, house: &house, portico, wanted: &wanted, report: &mut report };
+    run.measure(&stage)?;
+    run.portico.stop()?;
     let document = workspace::root().join("docs/performance.md");
     let (marks, text) = if options.profile {
         (table::PROFILE, report.profile_markdown())
