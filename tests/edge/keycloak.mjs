@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { freshPerson } from '../e2e/lib/browser.mjs';
 import { devPerson, Realm } from '../keycloak/lib/keycloak.mjs';
 import { EVERYTHING, sdk } from '../keycloak/lib/sdk.mjs';
-import { browser, close, ends, endsWithin, NOTICE_MS, portico, realm, refused, rule, stands } from '../keycloak/lib/suite.mjs';
+import { browser, close, consoleLogoutEndsOnlyTheirs, portico, realm, refused, rule } from '../keycloak/lib/suite.mjs';
 import { get, send } from './lib/raw.mjs';
 
 const { KEYCLOAK_ORIGIN: keycloak, KEYCLOAK_INSIDE: inside, EDGE_ID_HOST: idHost, EDGE_PORT: port } = process.env;
@@ -38,15 +38,7 @@ await rule('on the way a browser sees two hosts, both over TLS, and its own clie
 });
 
 await rule('a logout in the console of Keycloak comes through Traefik and ends the grant within a second, and only that person\'s', async (visit) => {
-  const person = await realm.person(['/mcp/writers']);
-  const [theirs, somebodyElse] = [await visit(person), await visit(await realm.person(['/mcp/writers']))];
-  assert.equal(await theirs.call(), 200);
-  // From here Portico does not ask Keycloak again for a while: what ends the grant is the notice.
-  stands(await theirs.refresh());
-  await realm.logOut(person);
-  await endsWithin(NOTICE_MS, theirs);
-  await ends(theirs);
-  assert.equal(await somebodyElse.call(), 200);
+  await consoleLogoutEndsOnlyTheirs(visit);
 });
 
 await rule('who signs out at Portico and Keycloak is signed out at both, by way of Keycloak\'s host', async (visit) => {

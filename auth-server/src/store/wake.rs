@@ -138,28 +138,35 @@ pub(super) fn together(work: impl FnOnce()) {
     work();
 }
 
-fn ring(bells: Vec<Arc<Bell>>) {
-    let mut threads: Vec<(usize, Vec<(Arc<Bell>, Waker)>)> = Vec::new();
-    for bell in bells {
-        let Some((thread, task)) = bell.state().task.take() else { continue };
-        match threads.iter_mut().find(|(known, _)| *known == thread) {
-            Some((_, askers)) => askers.push((bell, task)),
-            None => threads.push((thread, vec![(bell, task)])),
-        }
-    }
-    for (_, mut askers) in threads {
-        // Whoever has left needs no waking; the last that has not leads the others.
-        while let Some((bell, leader)) = askers.pop() {
-            let (bells, company): (Vec<_>, Vec<_>) = askers.into_iter().unzip();
+/// Askers of one thread that have their answer, each with its task.
+struct Party {
+    thread: usize,
+    askers: Vec<(Arc<Bell>, Waker)>,
+}
+
+impl Party {
+    /// One wakes, in whose company the others do. Whoever has left needs no waking.
+    fn wake(mut self) {
+        while let Some((bell, leader)) = self.askers.pop() {
+            let (bells, company): (Vec<_>, Vec<_>) = self.askers.into_iter().unzip();
             match bell.lead(company) {
-                Ok(()) => {
-                    leader.wake();
-                    break;
-                }
-                Err(company) => askers = bells.into_iter().zip(company).collect(),
+                Ok(()) => return leader.wake(),
+                Err(company) => self.askers = bells.into_iter().zip(company).collect(),
             }
         }
     }
+}
+
+fn ring(bells: Vec<Arc<Bell>>) {
+    let mut parties: Vec<Party> = Vec::new();
+    for bell in bells {
+        let Some((thread, task)) = bell.state().task.take() else { continue };
+        match parties.iter_mut().find(|party| party.thread == thread) {
+            Some(party) => party.askers.push((bell, task)),
+            None => parties.push(Party { thread, askers: vec![(bell, task)] }),
+        }
+    }
+    parties.into_iter().for_each(Party::wake);
 }
 
 fn wake_all(company: Vec<Waker>) {
@@ -197,57 +204,49 @@ mod tests {
         }
     }
 
-    type Waiting = (oneshot::Sender<u8>, Asker<oneshot::Receiver<u8>>, Arc<Count>);
+    type One = Asker<oneshot::Receiver<u8>>;
+    type Waiter = (One, Arc<Count>);
 
     /// An asker that was polled once, what answers it, and how often its task was woken.
-    fn waiting() -> Waiting {
+    fn waiting() -> (oneshot::Sender<u8>, One, Arc<Count>) {
         let (reply, answer) = oneshot::channel();
         let (mut asker, count) = (Asker::of(answer), Arc::new(Count::default()));
         assert!(poll(&mut asker, &count).is_pending());
         (reply, asker, count)
     }
 
-    fn poll(asker: &mut Asker<oneshot::Receiver<u8>>, count: &Arc<Count>) -> Poll<Result<u8, oneshot::error::RecvError>> {
+    fn poll(asker: &mut One, count: &Arc<Count>) -> Poll<Result<u8, oneshot::error::RecvError>> {
         asker.poll_unpin(&mut Context::from_waker(&Waker::from(Arc::clone(count))))
     }
 
-    /// Three that wait, answered together; and how often each was woken by that.
-    fn answered() -> ([(Asker<oneshot::Receiver<u8>>, Arc<Count>); 3], [usize; 3]) {
-        let waiting = [waiting(), waiting(), waiting()];
+    /// Three that wait are answered together: one is woken. Gives that one, and the others.
+    fn answered() -> (Waiter, Vec<Waiter>) {
         let (mut replies, mut askers) = (Vec::new(), Vec::new());
-        for (reply, asker, count) in waiting {
+        for (reply, asker, count) in [waiting(), waiting(), waiting()] {
             replies.push(reply);
             askers.push((asker, count));
         }
         together(|| replies.into_iter().for_each(|reply| reply.send(7).unwrap()));
-        let askers: [_; 3] = askers.try_into().ok().unwrap();
-        let woken = askers.each_ref().map(|(_, count)| count.get());
-        (askers, woken)
+        let (mut leaders, company): (Vec<_>, Vec<_>) = askers.into_iter().partition(|(_, count)| count.get() == 1);
+        assert_eq!((leaders.len(), company.iter().all(|(_, count)| count.get() == 0)), (1, true));
+        (leaders.remove(0), company)
     }
 
     #[test]
     fn of_a_thread_one_is_woken_and_wakes_the_others() {
-        let (askers, woken) = answered();
-        assert_eq!(woken.iter().sum::<usize>(), 1);
-        let leader = woken.iter().position(|times| *times == 1).unwrap();
-        let counts = askers.each_ref().map(|(_, count)| Arc::clone(count));
-        let mut askers = askers.map(|(asker, count)| Some((asker, count)));
-        let (mut asker, count) = askers[leader].take().unwrap();
-        assert_eq!(poll(&mut asker, &count), Poll::Ready(Ok(7)));
-        assert_eq!(counts.map(|count| count.get()), [1, 1, 1]);
-        for (mut asker, count) in askers.into_iter().flatten() {
+        let ((mut leader, count), company) = answered();
+        assert_eq!(poll(&mut leader, &count), Poll::Ready(Ok(7)));
+        for (mut asker, count) in company {
+            assert_eq!(count.get(), 1);
             assert_eq!(poll(&mut asker, &count), Poll::Ready(Ok(7)));
         }
     }
 
     #[test]
     fn who_leaves_wakes_the_others_as_it_goes() {
-        let (askers, woken) = answered();
-        let leader = woken.iter().position(|times| *times == 1).unwrap();
-        let counts = askers.each_ref().map(|(_, count)| Arc::clone(count));
-        let mut askers = askers.map(Some);
-        drop(askers[leader].take());
-        assert_eq!(counts.map(|count| count.get()), [1, 1, 1]);
+        let ((leader, _), company) = answered();
+        drop(leader);
+        assert!(company.iter().all(|(_, count)| count.get() == 1));
     }
 
     #[test]

@@ -89,3 +89,17 @@ export async function endsWithin(ms, visit) {
   while (answer.status === 200 && Date.now() - since < ms) answer = await visit.refresh();
   refused(answer, 400, 'invalid_grant');
 }
+
+/** A logout in the console of Keycloak ends the grant within a second, and only that person's. */
+export async function consoleLogoutEndsOnlyTheirs(visit) {
+  const person = await realm.person(['/mcp/writers']);
+  const [theirs, somebodyElse] = [await visit(person), await visit(await realm.person(['/mcp/writers']))];
+  assert.equal(await theirs.call(), 200);
+  // From here Portico does not ask Keycloak again for a while: what ends the grant is the notice.
+  stands(await theirs.refresh());
+  await realm.logOut(person);
+  await endsWithin(NOTICE_MS, theirs);
+  await ends(theirs);
+  assert.equal(await somebodyElse.call(), 200);
+  stands(await somebodyElse.refresh());
+}

@@ -1,7 +1,8 @@
 // Keycloak keeps its say: who is disabled, loses a role or is signed out there is so here too, and how long a sign-in lives.
 import assert from 'node:assert/strict';
 import {
-  ends, endsWithin, following, NOTICE_MS, outliving, PAST_THE_IDLE_MS, PAST_THE_RECHECK_MS, pause, portico, realm, refused, rule, stands,
+  consoleLogoutEndsOnlyTheirs, ends, endsWithin, following, NOTICE_MS, outliving, PAST_THE_IDLE_MS, PAST_THE_RECHECK_MS, pause, portico,
+  realm, refused, rule, stands,
 } from '../lib/suite.mjs';
 import { isLogin, newClient, walk } from '../lib/visit.mjs';
 
@@ -33,16 +34,7 @@ await rule('a lost role takes its scopes at the next refresh past the recheck, a
 });
 
 await rule('a logout in the console of Keycloak ends the grant within a second, and only that person\'s', async (visit) => {
-  const person = await realm.person(['/mcp/writers']);
-  const theirs = await visit(person);
-  const somebodyElse = await visit(await realm.person(['/mcp/writers']));
-  assert.equal(await theirs.call(), 200);
-  stands(await theirs.refresh());
-  await realm.logOut(person);
-  await endsWithin(NOTICE_MS, theirs);
-  await ends(theirs);
-  assert.equal(await somebodyElse.call(), 200);
-  stands(await somebodyElse.refresh());
+  await consoleLogoutEndsOnlyTheirs(visit);
 });
 
 await rule('who signs out at Portico and Keycloak is signed out at both, and comes back', async (visit) => {

