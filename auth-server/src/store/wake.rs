@@ -8,7 +8,7 @@
 //! Nobody is forgotten: an asker that leaves before it is polled wakes its company as it goes, and one that has left is given none.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -17,8 +17,8 @@ use std::{
 thread_local! {
     /// The bells that rang while wake-ups are being gathered on this thread.
     static GATHERED: RefCell<Option<Vec<Arc<Bell>>>> = const { RefCell::new(None) };
-    /// Its address names the thread.
-    static HERE: u8 = const { 0 };
+    /// Its address names the thread. A cell, for a constant could be the same for all.
+    static HERE: Cell<u8> = const { Cell::new(0) };
 }
 
 /// A future whose wake-up may be gathered with those of others.
