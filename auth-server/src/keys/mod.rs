@@ -9,6 +9,7 @@
 //! born ──(publish_before)──► signs ──(rotate_after)──► published only ──(longest token + cache)──► forgotten
 //! ```
 
+mod access;
 mod jose;
 mod jwt;
 mod name;
@@ -23,7 +24,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use oauth_types::{AccessClaims, AccessClaimsRef, AccessTokenSecret, Bug, Error, IdClaimsRef, IssuerUrl, Timestamp, TokenFault, Ttl};
+use oauth_types::{AccessTokenSecret, Bug, Error, IdClaimsRef, IssuerUrl, Timestamp, Ttl};
 use tokio::sync::Notify;
 
 pub(crate) use name::is_refresh_token;
@@ -37,9 +38,9 @@ use crate::{
     secret,
     store::{KeyRow, Store, StoreError},
 };
+use access::KnownTokens;
 use jwt::SigningKey;
 pub(crate) use pairwise::Pairwise;
-use remembered::{Fingerprints, Remembered};
 use rotation::{Schedule, Span};
 
 /// A token that names a key we never saw brings the next reading of the store forward, but no more often than this.
@@ -49,13 +50,6 @@ const BIRTH_CLAIM: Ttl = Ttl(60);
 /// How long a replica that starts beside another waits for the first key of that one.
 const FIRST_KEY_WAITS: u32 = 50;
 const FIRST_KEY_WAIT: Duration = Duration::from_millis(100);
-/// Verified tokens that are remembered with their claims: 8,192 at most, about 700 bytes each, 6 MiB.
-const VERIFIED_GENERATION: usize = 256;
-/// Signed tokens that are remembered: 229,376 at least, when so many were signed lately. A generation of a shard fills a table of 16,384
-/// places of 17 bytes; all of them are 9 MiB.
-const SIGNED_GENERATION: usize = 14_336;
-/// The clocks of two replicas differ; a token is never from further ahead than this.
-const CLOCKS_DIFFER: Ttl = Ttl(30);
 
 /// What went wrong with a key. The text is for operators: operation and object.
 #[derive(Debug, thiserror::Error)]
@@ -133,19 +127,8 @@ struct Inner {
     settings: KeySettings,
     clock: Arc<dyn Clock>,
     set: ArcSwap<KeySet>,
-    fingerprints: Fingerprints,
-    /// Tokens whose signature was checked, with what they say.
-    verified: Remembered<Known>,
-    /// Tokens whose signature was made here, so that nobody must check it here.
-    signed: Remembered<()>,
+    tokens: KnownTokens,
     wanted: Notify,
-}
-
-/// What is known of a token that was verified.
-#[derive(Clone)]
-struct Known {
-    kid: Arc<str>,
-    claims: Arc<AccessClaims>,
 }
 
 /// The keys of this moment, and the document that tells of them.
@@ -170,9 +153,7 @@ impl KeyStore {
             settings,
             clock,
             set: ArcSwap::default(),
-            fingerprints: Fingerprints::fresh(),
-            verified: Remembered::with(VERIFIED_GENERATION),
-            signed: Remembered::with(SIGNED_GENERATION),
+            tokens: KnownTokens::none(),
             wanted: Notify::new(),
         }));
         keys.refresh().await?;
@@ -181,60 +162,11 @@ impl KeyStore {
         Ok(keys)
     }
 
-    /// Signs with the key of this moment.
-    pub(crate) fn sign(&self, claims: &AccessClaimsRef<'_>) -> Result<AccessTokenSecret, Error> {
-        let set = self.0.set.load();
-        let signer = set.signer(self.0.clock.now()).ok_or(KeyError::NoSigningKey)?;
-        let token = signer.sign(claims)?;
-        self.0.signed.remember(self.0.fingerprints.of(&token), ());
-        Ok(AccessTokenSecret::new(token))
-    }
-
     /// Signs an ID token that goes out beside this access token, with the key of this moment.
     pub(crate) fn sign_id(&self, claims: &IdClaimsRef<'_>, access_token: &AccessTokenSecret) -> Result<String, Error> {
         let set = self.0.set.load();
         let signer = set.signer(self.0.clock.now()).ok_or(KeyError::NoSigningKey)?;
         Ok(signer.sign_id(claims, access_token.expose())?)
-    }
-
-    /// Is this a living access token of ours? Not: did it end early (`access_token.rs` asks that each time).
-    pub(crate) fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, TokenFault> {
-        let now = self.0.clock.now();
-        let print = self.0.fingerprints.of(token);
-        let set = self.0.set.load();
-        if let Some(known) = self.0.verified.recall(print) {
-            if set.keys.iter().any(|key| *key.kid == *known.kid && key.is_live(now)) && now.0 < known.claims.exp {
-                return Ok(known.claims);
-            }
-            self.0.verified.forget(print);
-        }
-        let sealed = jwt::split(&set.keys, token, now).inspect_err(|fault| {
-            if *fault == TokenFault::KeyUnknown {
-                self.0.wanted.notify_one();
-            }
-        })?;
-        // Character by character what this process signed, with a key that still counts: the signature is right.
-        if self.0.signed.recall(print).is_none() {
-            sealed.check(&set.keys)?;
-        }
-        let claims: AccessClaims = serde_json::from_slice(&sealed.claims()?).map_err(|_| TokenFault::Malformed)?;
-        let claims = Arc::new(self.current(claims, now)?);
-        self.0.verified.remember(print, Known { kid: set.keys[sealed.place].kid.as_str().into(), claims: Arc::clone(&claims) });
-        Ok(claims)
-    }
-
-    /// RFC 9068 §4: issuer and time. The audience is the question of whoever asks.
-    fn current(&self, claims: AccessClaims, now: Timestamp) -> Result<AccessClaims, TokenFault> {
-        if claims.iss != self.0.settings.issuer.as_str() {
-            return Err(TokenFault::IssuerMismatch);
-        }
-        if claims.exp <= now.0 {
-            return Err(TokenFault::Expired);
-        }
-        if claims.iat > now.0 + CLOCKS_DIFFER.0 {
-            return Err(TokenFault::IssuedInFuture);
-        }
-        Ok(claims)
     }
 
     /// The key set document (RFC 7517 §5), ready to send.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use oauth_types::GrantId;
+use oauth_types::{AccessClaimsRef, GrantId, TokenFault};
 use serde_json::Value;
 
 use super::*;
