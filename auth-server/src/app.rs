@@ -158,3 +158,27 @@ pub(crate) fn make_private_folder(path: &std::path::Path) -> std::io::Result<()>
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A server for a test: the real one on a folder of its own, with these settings and a clock that stands still.
+
+    use oauth_types::Timestamp;
+
+    use super::*;
+    use crate::{
+        clock::FixedClock,
+        config::{Layers, Override, resolve},
+    };
+
+    pub(crate) async fn open(settings: &str, now: Timestamp) -> (tempfile::TempDir, Arc<FixedClock>, App) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portico.toml");
+        std::fs::write(&file, settings).unwrap();
+        let data_dir = Override { key: "server.data_dir", value: folder.path().display().to_string().into(), flag: "--test" };
+        let config = resolve(Layers::gather(Some(&file), std::iter::empty(), [data_dir]).unwrap()).unwrap();
+        let clock = Arc::new(FixedClock::at(now));
+        let app = App::open(config, clock.clone()).await.unwrap();
+        (folder, clock, app)
+    }
+}

@@ -13,7 +13,6 @@ use crate::{
     accounts::{Password, Username},
     client::tests::row,
     clock::FixedClock,
-    config::{Layers, Override, resolve},
     routes,
     store::{AuditEvent, ClientKind, ClientRow, NewClient},
 };
@@ -51,16 +50,10 @@ pub(super) struct Browser {
 
 impl House {
     pub(super) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("portico.toml");
         let settings = "[accounts]\nmemory_kib = 64\npasses = 1\n[[resource]]\npath = \"/mcp\"\nname = \"Team documents\"\n\
              scopes = [\"mcp:read\", \"mcp:write\"]\ndefault_scope = \"mcp:read\"\n\
              [[resource]]\npath = \"/other\"\nscopes = [\"mcp:read\"]\ndefault_scope = \"mcp:read\"\n";
-        std::fs::write(&file, settings).unwrap();
-        let data_dir = Override { key: "server.data_dir", value: folder.path().display().to_string().into(), flag: "--test" };
-        let config = resolve(Layers::gather(Some(&file), std::iter::empty(), [data_dir]).unwrap()).unwrap();
-        let clock = Arc::new(FixedClock::at(NOW));
-        let app = App::open(config, clock.clone()).await.unwrap();
+        let (folder, clock, app) = crate::app::tests::open(settings, NOW).await;
         for name in ["alice", "bob"] {
             app.accounts.create(&Username::parse(name).unwrap(), Password::parse(PASSWORD).unwrap()).await.unwrap();
         }

@@ -18,7 +18,6 @@ use crate::{
     App,
     client::tests::row,
     clock::{Clock as _, FixedClock},
-    config::{Layers, Override, resolve},
     routes, secret,
     store::{Approval, AuditEvent, AuthMethod, ClientRow, NewAccount, NewClient, Trail},
 };
@@ -59,22 +58,13 @@ impl Answer {
 
 impl House {
     pub(super) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("portico.toml");
-        std::fs::write(
-            &file,
-            format!(
-                "[[resource]]\npath = \"/mcp\"\nscopes = [\"mcp:read\", \"mcp:write\"]\ndefault_scope = \"mcp:read\"\n\
+        let settings = format!(
+            "[[resource]]\npath = \"/mcp\"\nscopes = [\"mcp:read\", \"mcp:write\"]\ndefault_scope = \"mcp:read\"\n\
              [[resource]]\npath = \"/other\"\nscopes = [\"mcp:read\"]\ndefault_scope = \"mcp:read\"\n\
              [[resource_server]]\nid = \"rs\"\npath = \"/mcp\"\nsecret = \"{SECRET}\"\n\
              [[resource_server]]\nid = \"rs-other\"\npath = \"/other\"\nsecret = \"{SECRET}\"\n"
-            ),
-        )
-        .unwrap();
-        let data_dir = Override { key: "server.data_dir", value: folder.path().display().to_string().into(), flag: "--test" };
-        let config = resolve(Layers::gather(Some(&file), std::iter::empty(), [data_dir]).unwrap()).unwrap();
-        let clock = Arc::new(FixedClock::at(NOW));
-        let app = App::open(config, clock.clone()).await.unwrap();
+        );
+        let (folder, clock, app) = crate::app::tests::open(&settings, NOW).await;
         let alice = NewAccount {
             subject: Subject::from_trusted("alice"),
             username: "alice".to_owned(),
