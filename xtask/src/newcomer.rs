@@ -21,13 +21,13 @@ const OPENSSL: &[u8] = b"inner_ossl_decoder_fetch";
 
 pub(crate) fn run(binary: &Path) -> Result<Tally> {
     let parts = setup::parts()?;
+    let carries_openssl = fs::read(binary)?.windows(OPENSSL.len()).any(|bytes| bytes == OPENSSL);
+    say(&format!("  {} the program carries one library of cryptography (decision 133)", if carries_openssl { "not ok" } else { "ok" }));
     let started = Instant::now();
     let house = House::build("newcomer", binary, &[])?;
     let portico = house.open()?;
     let mut client = Command::new("node");
     client.args(["tests/e2e/run.mjs", "typescript-sdk-1"]);
-    let carries_openssl = fs::read(binary)?.windows(OPENSSL.len()).any(|bytes| bytes == OPENSSL);
-    say(&format!("  {} the program carries one library of cryptography (decision 133)", if carries_openssl { "not ok" } else { "ok" }));
     let mut tally = e2e::script("newcomer's first tool call", &mut client, &house, &parts, PROMISED)?;
     let elapsed = started.elapsed();
     say(&format!(

@@ -1,6 +1,7 @@
 // An official SDK in the hands of a person at a browser.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freshPerson } from '../../e2e/lib/browser.mjs';
 import { browser, portico } from './suite.mjs';
@@ -19,7 +20,7 @@ export async function sdk(person) {
   });
   const { context, page } = await freshPerson(browser);
   let report;
-  for await (const line of lines(child.stdout)) {
+  for await (const line of createInterface({ input: child.stdout })) {
     const said = JSON.parse(line);
     if (said.granted) report = said;
     // A second address is a step up, which this person cannot take.
@@ -31,15 +32,4 @@ export async function sdk(person) {
   await context.close();
   assert.ok(report, 'the SDK did not come to its end');
   return report;
-}
-
-async function* lines(stream) {
-  let rest = '';
-  for await (const chunk of stream) {
-    rest += chunk;
-    for (let at = rest.indexOf('\n'); at >= 0; at = rest.indexOf('\n')) {
-      yield rest.slice(0, at);
-      rest = rest.slice(at + 1);
-    }
-  }
 }
