@@ -18,7 +18,7 @@ use crate::{
     i18n::{I18n, Language},
     keys::{KeySettings, KeyStore, SealingKeys},
     policy::Policy,
-    routes,
+    routes::{self, Mount},
     store::{Store, StoreConfig},
     upstream::Upstreams,
     upstream_session::UpstreamSessions,
@@ -117,7 +117,7 @@ impl App {
     /// # Errors
     /// The listener cannot be used.
     pub fn serve(&self, listener: TcpListener) -> std::io::Result<Server> {
-        self.serve_with(listener, |_| {})
+        self.serve_behind(listener, Arc::new(|_| {}))
     }
 
     /// Serves on this listener, after what `first` mounts.
@@ -126,10 +126,15 @@ impl App {
     /// The listener cannot be used.
     pub fn serve_with<F>(&self, listener: TcpListener, first: F) -> std::io::Result<Server>
     where
-        F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+        F: Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
     {
+        self.serve_behind(listener, Arc::new(first))
+    }
+
+    fn serve_behind(&self, listener: TcpListener, first: Mount) -> std::io::Result<Server> {
         let routes = routes::configure(self.clone());
-        let server = HttpServer::new(move || actix_web::App::new().configure(first.clone()).configure(routes.clone()))
+        let server =
+            HttpServer::new(move || actix_web::App::new().configure(|services| first(services)).configure(|services| routes(services)))
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             // Without it a streamed answer waits 40 ms for the client's acknowledgement of its first write.

@@ -14,7 +14,7 @@
 pub mod app;
 mod background;
 pub mod command;
-pub mod routes;
+mod routes;
 
 mod authorize;
 mod backchannel_logout;
@@ -35,6 +35,7 @@ pub mod accounts;
 mod audit;
 mod browser;
 mod client;
+mod code;
 mod http;
 mod openid;
 mod pages;

@@ -1,5 +1,7 @@
 //! Every URL of the authorization server, one line each, with its RFC. Nothing else names a path.
 
+use std::sync::Arc;
+
 use actix_web::{http::Method, web};
 use oauth_types::{FlowId, IdpId};
 
@@ -72,12 +74,15 @@ pub(crate) fn protected_resource_of(path: &str) -> String {
     format!("{PROTECTED_RESOURCE}{path}")
 }
 
+/// Something that mounts routes. Behind a pointer, so that everything below it is compiled here, once, and not again in each program.
+pub(crate) type Mount = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
 /// Mounts all of it, with its middleware and an answer for every other path. Mount it last: it takes what is left.
-pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
+pub(crate) fn configure(app: App) -> Mount {
     let site = Site::new(&app.config.issuer, &app.config.trusted_proxies).any_host(&ANY_HOST).error_page(front_page::error_page);
     let trace = Trace::new(site);
     let app = web::Data::new(app);
-    move |services| {
+    Arc::new(move |services| {
         services.app_data(app.clone()).service(
             web::scope("")
                 .wrap(trace.clone())
@@ -128,7 +133,7 @@ pub fn configure(app: App) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 
                 .service(Endpoint::at(HEALTH_READY).quiet().get(health::ready))
                 .default_service(web::to(route::not_found)),
         );
-    }
+    })
 }
 
 fn discovered(pattern: &'static str) -> Endpoint {

@@ -211,7 +211,7 @@ mod tests {
     }
 
     async fn asked(app: &App, peer: &str, token: &str) -> (u16, Option<String>, String) {
-        let server = init_service(actix_web::App::new().configure(routes::configure(app.clone()))).await;
+        let server = init_service(actix_web::App::new().configure(|services| routes::configure(app.clone())(services))).await;
         let request = TestRequest::get()
             .uri("/verify")
             .peer_addr(peer.parse().unwrap())

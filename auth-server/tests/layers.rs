@@ -31,7 +31,7 @@ const LAYERS: [(Layer, &[&str]); 4] = [
     ),
     (
         Layer::Step,
-        &["client", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser", "openid", "upstream_session"],
+        &["client", "code", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser", "openid", "upstream_session"],
     ),
     (Layer::Adapter, &["store", "ephemeral", "upstream", "keys", "i18n", "clock", "secret", "telemetry", "config"]),
 ];

@@ -9,13 +9,19 @@ use crate::{mount, rest};
 
 impl Server {
     /// Mounts the server's routes into an actix application. Call it once; the closure is cheap to clone.
-    pub fn configure(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    pub fn configure(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static + use<> {
+        let routes = self.routes();
+        move |service| routes(service)
+    }
+
+    /// Behind a pointer, so that everything below it is compiled here, once, and not again in each program.
+    fn routes(&self) -> Arc<dyn Fn(&mut ServiceConfig) + Send + Sync> {
         let app = web::Data::from(self.app.clone());
         let endpoint = web::Data::new(self.endpoint.clone());
         let gate = web::Data::from(self.gate.clone());
         let openapi = web::Data::from(Arc::new(self.openapi.clone()));
         let metadata = bearer_guard::actix::configure(&self.app.guard);
-        move |service| {
+        Arc::new(move |service| {
             service
                 .app_data(app.clone())
                 .app_data(endpoint.clone())
@@ -32,6 +38,6 @@ impl Server {
                 .service(web::resource("/documents/{id}").route(web::get().to(rest::document)).route(web::head().to(rest::document)));
             // RFC 9728.
             metadata(service);
-        }
+        })
     }
 }

@@ -103,9 +103,9 @@ CREATE TABLE consents (
 ) WITHOUT ROWID;
 CREATE INDEX consents_expiry ON consents (expires_at);
 
--- What a person allowed a client: its one code and its whole refresh family in one row. Read and written by /token.
+-- What a person allowed a client, born when its code is redeemed, with its whole refresh family in one row. Read and written by /token.
 -- The id begins with its birth, so the table grows at its end. No column that a rotation writes is indexed.
--- Rows die a day after the last code or refresh token made from them is past (walked in order of birth, purge.rs).
+-- Rows die a day after the last refresh token made from them is past (walked in order of birth, purge.rs).
 CREATE TABLE grants (
     grant_id           TEXT NOT NULL PRIMARY KEY,
     client_id          TEXT NOT NULL,
@@ -113,15 +113,10 @@ CREATE TABLE grants (
     resource           TEXT NOT NULL,
     scope              TEXT NOT NULL,
     redirect_uri       TEXT NOT NULL,
-    redirect_uri_sent  BOOLEAN NOT NULL,
     upstream_session   TEXT,
     auth_time          BIGINT NOT NULL,
-    nonce              TEXT,
-    code_hash          TEXT NOT NULL,
-    code_challenge     TEXT NOT NULL,
-    code_expires_at    BIGINT NOT NULL,
-    code_used_at       BIGINT,
     created_at         BIGINT NOT NULL,
+    redeemed_at        BIGINT NOT NULL,
     expires_at         BIGINT NOT NULL,
     last_used_at       BIGINT,
     ended_at           BIGINT,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oauth_types::{Bug, CodeSecret, Error, GrantId, Refusal, RequestFault, Scope, TargetFault};
+use oauth_types::{Bug, Error, GrantId, Refusal, RequestFault, Scope, TargetFault};
 
 use super::{
     Visit,
@@ -18,12 +18,12 @@ use super::{
 use crate::{
     App, audit,
     browser::{self, Signed},
-    client,
+    client, code,
     http::{extract::ClientIp, reply, trace},
     keys::Purpose,
     policy::{Decision, Question, Standing},
     routes, secret,
-    store::{Approval, ClientRow, ConsentKey, ConsentRow},
+    store::{Approval, AuditEvent, ClientRow, ConsentKey, ConsentRow},
 };
 
 /// How often and how long a second click waits for the first one's answer: a group commit takes milliseconds.
@@ -154,7 +154,7 @@ async fn remembered(app: &App, client: &ClientRow, signed: &Signed, asked: &Auth
     }))
 }
 
-/// A yes becomes a grant, and its code goes to the client.
+/// A yes becomes a code, which goes to the client.
 async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<HttpResponse, Error> {
     let Approved { asked, by, scope, kept } = approved;
     if let Some(journey) = &kept
@@ -163,9 +163,10 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
         return second_click(app, visit, journey).await;
     }
     let issuer = &app.config.issuer;
-    let code = match grant(app, visit.request, &asked, &by, &scope).await {
+    let approval = approval(app, visit.request, &asked, &by, &scope);
+    let code = match code::seal(app.keys.sealing(), &approval) {
         Ok(code) => code,
-        // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed and may try again.
+        // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed.
         Err(error) => {
             let response = respond::refuse(visit.request, &asked.return_to, &error, issuer);
             return Ok(leave_refusal(app, kept, response).await);
@@ -177,43 +178,47 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
         trace::Story {
             event: Some("code.issued"),
             client: Some(asked.client_id.to_string()),
+            grant: Some(approval.grant_id.to_string()),
             subject: Some(by.subject.to_string()),
-            ..Default::default()
         },
     );
     if let Some(journey) = kept {
+        app.store.audit(given(&approval)).await?;
         remember(app, &asked, &by, scope).await?;
         leave_answer(app, journey, &location).await;
     }
     Ok(respond::go(&location))
 }
 
-/// One approval makes one grant with one code (storage.md); it is on disk before the browser is answered.
-async fn grant(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Result<CodeSecret, Error> {
+/// What was approved, for the client to bring back: it becomes a grant when the code is redeemed (storage.md).
+fn approval(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: &Person, scope: &Scope) -> Approval {
     let (now, lifetimes) = (app.clock.now(), &app.config.lifetimes);
-    let grant_id = GrantId::born(app.clock.now_ms(), secret::fresh_bytes());
-    let code = app.keys.mint_code(grant_id, by.upstream_session.is_some());
-    app.store
-        .approve(Approval {
-            grant_id,
-            client_id: asked.client_id.clone(),
-            subject: by.subject.clone(),
-            resource: asked.resource.clone(),
-            scope: scope.clone(),
-            redirect_uri: asked.return_to.redirect_uri().clone(),
-            redirect_uri_sent: asked.redirect_uri_sent,
-            upstream_session: by.upstream_session.clone(),
-            auth_time: by.auth_time,
-            nonce: asked.nonce.clone(),
-            code_hash: code.hash(),
-            code_challenge: asked.code_challenge.clone(),
-            code_expires_at: now + lifetimes.code,
-            expires_at: now + lifetimes.grant,
-            created_at: now,
-            trail: audit::trail(request),
-        })
-        .await?;
-    Ok(code)
+    Approval {
+        grant_id: GrantId::born(app.clock.now_ms(), secret::fresh_bytes()),
+        client_id: asked.client_id.clone(),
+        subject: by.subject.clone(),
+        resource: asked.resource.clone(),
+        scope: scope.clone(),
+        redirect_uri: asked.return_to.redirect_uri().clone(),
+        upstream_session: by.upstream_session.clone(),
+        auth_time: by.auth_time,
+        nonce: asked.nonce.clone(),
+        code_challenge: asked.code_challenge.clone(),
+        code_expires_at: now + lifetimes.code,
+        expires_at: now + lifetimes.grant,
+        created_at: now,
+        trail: audit::trail(request),
+    }
+}
+
+/// A person said yes on a page. What is approved from memory is written down when its code is redeemed.
+fn given(approval: &Approval) -> AuditEvent {
+    AuditEvent {
+        subject: Some(approval.subject.clone()),
+        grant_id: Some(approval.grant_id),
+        detail: serde_json::json!({ "resource": approval.resource.as_str(), "scope": approval.scope.as_str() }).to_string(),
+        ..audit::about_client("consent.given", &approval.client_id, approval.created_at, approval.trail.clone())
+    }
 }
 
 /// Remembers what a person approved on a page, if it may be remembered at all.

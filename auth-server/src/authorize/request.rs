@@ -85,8 +85,6 @@ impl ReturnTo {
 pub(crate) struct AuthorizationRequest {
     pub(crate) client_id: ClientId,
     pub(crate) return_to: ReturnTo,
-    /// OAuth 2.1 §4.1.3: what was sent here must be sent to the token endpoint again, if anything is.
-    pub(crate) redirect_uri_sent: bool,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: Scope,
     pub(crate) code_challenge: CodeChallenge,
@@ -123,7 +121,7 @@ pub(crate) enum Refused {
 /// Reads a request, in the order of the table above.
 pub(crate) async fn read(app: &App, parameters: &Params) -> Result<AuthorizationRequest, Refused> {
     let client = known_client(app, parameters).await.map_err(Refused::ByPage)?;
-    let (redirect_uri, sent) = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
+    let redirect_uri = proven_redirect(&client, parameters).map_err(Refused::ByPage)?;
     // Attack 11: a registration may be older than the rule that would refuse it today.
     app.policy.standing(&client, &redirect_uri).map_err(|barred| Refused::ByPage(Error::InvalidRedirectUri(barred.fault())))?;
     let (state, state_fault) =
@@ -137,7 +135,7 @@ pub(crate) async fn read(app: &App, parameters: &Params) -> Result<Authorization
     if let Some(fault) = state_fault {
         return Err(refused(fault));
     }
-    Asked { config: &app.config, client: &client, parameters, return_to: &return_to, sent }.judged().map_err(refused)
+    Asked { config: &app.config, client: &client, parameters, return_to: &return_to }.judged().map_err(refused)
 }
 
 async fn known_client(app: &App, parameters: &Params) -> Result<Arc<ClientRow>, Error> {
@@ -158,16 +156,16 @@ fn once<'a>(parameters: &'a Params, name: &str) -> Result<Option<&'a str>, Error
 }
 
 /// RFC 6749 §3.1.2.3, OAuth 2.1 §2.3.1: compared as strings; only a loopback port is free.
-fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<(RedirectUri, bool), Error> {
+fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<RedirectUri, Error> {
     let Some(text) = once(parameters, "redirect_uri")? else {
         return match client.redirect_uris.as_slice() {
-            [only] => Ok((only.clone(), false)),
+            [only] => Ok(only.clone()),
             _ => Err(Error::InvalidRedirectUri(RedirectFault::Missing)),
         };
     };
     let asked = RedirectUri::parse(text).map_err(Error::InvalidRedirectUri)?;
     let registered = client.redirect_uris.iter().any(|registered| registered.allows(&asked));
-    registered.then_some((asked, true)).ok_or(Error::InvalidRedirectUri(RedirectFault::NotRegistered))
+    registered.then_some(asked).ok_or(Error::InvalidRedirectUri(RedirectFault::NotRegistered))
 }
 
 /// A request of a known client at a proven address.
@@ -176,7 +174,6 @@ struct Asked<'a> {
     client: &'a ClientRow,
     parameters: &'a Params,
     return_to: &'a ReturnTo,
-    sent: bool,
 }
 
 impl Asked<'_> {
@@ -193,7 +190,6 @@ impl Asked<'_> {
         Ok(AuthorizationRequest {
             client_id: self.client.client_id.clone(),
             return_to: self.return_to.clone(),
-            redirect_uri_sent: self.sent,
             resource: resource.uri.clone(),
             scope,
             code_challenge,

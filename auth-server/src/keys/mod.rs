@@ -31,6 +31,8 @@ pub(crate) use name::is_refresh_token;
 pub use rotation::Urgency;
 pub(crate) use seal::Purpose;
 pub use seal::SealingKeys;
+#[cfg(test)]
+pub(crate) use seal::tests::line as sealing_line;
 
 use crate::{
     clock::Clock,

@@ -1,16 +1,14 @@
-//! Names of tokens: a code or a refresh token says which grant it belongs to, and proves that we made it.
+//! Names of refresh tokens: each says which grant it belongs to, and proves that we made it.
 //!
 //! architecture.md 11a.2. Garbage is refused here, without a look into the store; what passes is authentic, which is not yet good:
 //! only the grant's row knows whether it is current, used, or old.
 
-use oauth_types::{CodeSecret, GrantFault, GrantId, RefreshTokenSecret, SealedName, TokenHash};
+use oauth_types::{GrantFault, GrantId, RefreshTokenSecret, SealedName, TokenHash};
 
 use super::{KeyError, KeyStore, Purpose};
 use crate::secret;
 
-/// Tells people and secret scanners what was leaked.
-const CODE_PREFIX: &str = "pco_";
-/// The same for refresh tokens; [`is_refresh_token`] asks for it.
+/// Tells people and secret scanners what was leaked; [`is_refresh_token`] asks for it.
 const REFRESH_PREFIX: &str = "prt_";
 
 /// A refresh token before anybody has it, and the row's view of it.
@@ -26,26 +24,17 @@ pub(crate) fn is_refresh_token(text: &str) -> bool {
 }
 
 impl KeyStore {
-    /// A code for a grant that is about to be; `upstream`: it hangs on a sign-in at a provider.
-    pub(crate) fn mint_code(&self, grant: GrantId, upstream: bool) -> CodeSecret {
-        CodeSecret::new(self.mint(CODE_PREFIX, Purpose::Code, grant, 0, upstream))
-    }
-
-    /// A refresh token of this generation.
+    /// A refresh token of this generation; `upstream`: its grant hangs on a sign-in at a provider.
     pub(crate) fn mint_refresh(&self, grant: GrantId, generation: u32, upstream: bool) -> RefreshTokenSecret {
-        RefreshTokenSecret::new(self.mint(REFRESH_PREFIX, Purpose::RefreshToken, grant, generation, upstream))
-    }
-
-    /// # Errors
-    /// It is no code that we made.
-    pub(crate) fn read_code(&self, presented: &str) -> Result<SealedName, GrantFault> {
-        self.read(CODE_PREFIX, Purpose::Code, presented).ok_or(GrantFault::CodeMalformed)
+        let name = SealedName { key_id: self.0.sealing.current_id(), grant, generation, upstream, random: secret::fresh_bytes() };
+        RefreshTokenSecret::new(name.encode(REFRESH_PREFIX, |parts| self.0.sealing.mac(Purpose::RefreshToken, parts)))
     }
 
     /// # Errors
     /// It is no refresh token that we made.
     pub(crate) fn read_refresh(&self, presented: &str) -> Result<SealedName, GrantFault> {
-        self.read(REFRESH_PREFIX, Purpose::RefreshToken, presented).ok_or(GrantFault::RefreshMalformed)
+        SealedName::decode(REFRESH_PREFIX, presented, |id, parts, tag| self.0.sealing.proves(id, Purpose::RefreshToken, parts, tag))
+            .ok_or(GrantFault::RefreshMalformed)
     }
 
     /// The next token of a family, and its seal: a retry with the rotated token finds the same successor (decision 4), while
@@ -54,7 +43,7 @@ impl KeyStore {
         // A grant that is refreshed every second for a century stays below; past that it must sign in again.
         let generation = name.generation.checked_add(1).ok_or(KeyError::Crypto("a grant was refreshed too often"))?;
         let token = self.mint_refresh(name.grant, generation, name.upstream);
-        let sealed = self.0.sealing.seal_under(rotated.as_bytes(), &name.grant.to_bytes(), token.expose().as_bytes())?;
+        let sealed = self.0.sealing.seal_under(Purpose::Successor, rotated.as_bytes(), &name.grant.to_bytes(), token.expose().as_bytes())?;
         Ok(Successor { token, sealed })
     }
 
@@ -66,17 +55,8 @@ impl KeyStore {
         sealed: &str,
         expected: &TokenHash,
     ) -> Result<RefreshTokenSecret, KeyError> {
-        let plain = self.0.sealing.open_under(rotated.as_bytes(), &grant.to_bytes(), sealed)?;
+        let plain = self.0.sealing.open_under(Purpose::Successor, rotated.as_bytes(), &grant.to_bytes(), sealed)?;
         let token = RefreshTokenSecret::new(String::from_utf8(plain).map_err(|_| KeyError::SealBroken)?);
         if token.hash() == *expected { Ok(token) } else { Err(KeyError::SealBroken) }
-    }
-
-    fn mint(&self, prefix: &str, purpose: Purpose, grant: GrantId, generation: u32, upstream: bool) -> String {
-        let name = SealedName { key_id: self.0.sealing.current_id(), grant, generation, upstream, random: secret::fresh_bytes() };
-        name.encode(prefix, |parts| self.0.sealing.mac(purpose, parts))
-    }
-
-    fn read(&self, prefix: &str, purpose: Purpose, presented: &str) -> Option<SealedName> {
-        SealedName::decode(prefix, presented, |id, parts, tag| self.0.sealing.proves(id, purpose, parts, tag))
     }
 }

@@ -43,7 +43,7 @@ const FILE_COMMENT: &str = "\
 pub(crate) enum Purpose {
     /// Private signing keys at rest.
     SigningKey,
-    /// The name inside an authorization code.
+    /// The key that an authorization code is sealed under, together with its grant's id.
     Code,
     /// The name inside a refresh token.
     RefreshToken,
@@ -177,18 +177,18 @@ impl SealingKeys {
         decode(sealed).ok().map(|(id, _)| id)
     }
 
-    /// Encrypts under a key that needs both our key in use and a `token` that we do not keep: the database alone opens nothing, and
-    /// the token alone opens nothing.
-    pub(crate) fn seal_under(&self, token: &[u8], about: &[u8], plain: &[u8]) -> Result<String, KeyError> {
+    /// Encrypts under a key that needs both our key in use and `other`. With a token that we do not keep, the database alone opens
+    /// nothing and the token alone opens nothing; with a name that comes once, no key seals more than one thing.
+    pub(crate) fn seal_under(&self, purpose: Purpose, other: &[u8], about: &[u8], plain: &[u8]) -> Result<String, KeyError> {
         let key = &self.0[0];
-        seal_with(&key.under(token)?, key.id, Purpose::Successor, about, plain)
+        seal_with(&key.under(purpose, other)?, key.id, purpose, about, plain)
     }
 
-    /// Opens what [`Self::seal_under`] closed, with the same token in the hand.
-    pub(crate) fn open_under(&self, token: &[u8], about: &[u8], sealed: &str) -> Result<Vec<u8>, KeyError> {
+    /// Opens what [`Self::seal_under`] closed, with the same other half in the hand.
+    pub(crate) fn open_under(&self, purpose: Purpose, other: &[u8], about: &[u8], sealed: &str) -> Result<Vec<u8>, KeyError> {
         let (id, bytes) = decode(sealed)?;
         let key = self.key(id).ok_or(KeyError::SealingKeyMissing(id))?;
-        open_with(&key.under(token)?, id, Purpose::Successor, about, bytes)
+        open_with(&key.under(purpose, other)?, id, purpose, about, bytes)
     }
 
     /// HMAC-SHA256 of the parts one after the other, its first 128 bits, under the key in use. Parts whose lengths are not fixed need
@@ -237,9 +237,9 @@ impl SealingKey {
         first
     }
 
-    /// The whole HMAC over the token is the cipher's key: a pseudo-random function of both.
-    fn under(&self, token: &[u8]) -> Result<RandomizedNonceKey, KeyError> {
-        cipher(hmac::sign(&self.derived[Purpose::Successor as usize].mac, token).as_ref())
+    /// The whole HMAC over the other half is the cipher's key: a pseudo-random function of both.
+    fn under(&self, purpose: Purpose, other: &[u8]) -> Result<RandomizedNonceKey, KeyError> {
+        cipher(hmac::sign(&self.derived[purpose as usize].mac, other).as_ref())
     }
 }
 
@@ -343,11 +343,11 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A line of a sealing key file.
-    pub(in crate::keys) fn line(id: u8) -> String {
+    pub(crate) fn line(id: u8) -> String {
         fresh_line(id)
     }
 
@@ -399,11 +399,13 @@ pub(super) mod tests {
     #[test]
     fn a_successor_opens_only_with_the_rotated_token_in_the_hand() {
         let keys = SealingKeys::fresh();
-        let sealed = keys.seal_under(b"rotated", b"grant", b"successor").unwrap();
-        assert_eq!(keys.open_under(b"rotated", b"grant", &sealed).unwrap(), b"successor");
-        assert!(keys.open_under(b"another", b"grant", &sealed).is_err());
-        assert!(keys.open_under(b"rotated", b"other grant", &sealed).is_err());
-        assert!(SealingKeys::fresh().open_under(b"rotated", b"grant", &sealed).is_err());
+        let open = |keys: &SealingKeys, purpose, other: &[u8], about: &[u8], sealed: &str| keys.open_under(purpose, other, about, sealed);
+        let sealed = keys.seal_under(Purpose::Successor, b"rotated", b"grant", b"successor").unwrap();
+        assert_eq!(open(&keys, Purpose::Successor, b"rotated", b"grant", &sealed).unwrap(), b"successor");
+        assert!(open(&keys, Purpose::Successor, b"another", b"grant", &sealed).is_err());
+        assert!(open(&keys, Purpose::Successor, b"rotated", b"other grant", &sealed).is_err());
+        assert!(open(&keys, Purpose::Code, b"rotated", b"grant", &sealed).is_err());
+        assert!(open(&SealingKeys::fresh(), Purpose::Successor, b"rotated", b"grant", &sealed).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Hot writes as values: what may be asked of the writer, and what it answers.
 //!
-//! Approving, redeeming, rotating, ending and registering are a closed enum. A judge is a plain function: it sees the row and the
+//! Redeeming, rotating, ending and registering are a closed enum. A judge is a plain function: it sees the row and the
 //! question, decides, and touches nothing; the writer calls it between reading a group and writing it, so the row cannot move under it.
 //! A refusal changes nothing and harms no neighbour.
 
@@ -22,9 +22,9 @@ pub struct Trail {
     pub reference: Option<String>,
 }
 
-/// A person allowed it: one grant with one code is born.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the names are the columns of the grant")]
+/// A person allowed it. It travels in its code (`code.rs`), and becomes a grant when that is redeemed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the columns of the grant, or the parameters")]
 pub struct Approval {
     pub grant_id: GrantId,
     pub client_id: ClientId,
@@ -32,15 +32,14 @@ pub struct Approval {
     pub resource: ResourceUri,
     pub scope: Scope,
     pub redirect_uri: RedirectUri,
-    pub redirect_uri_sent: bool,
     pub upstream_session: Option<UpstreamSessionId>,
     pub auth_time: Timestamp,
     pub nonce: Option<String>,
-    pub code_hash: TokenHash,
     pub code_challenge: CodeChallenge,
     pub code_expires_at: Timestamp,
     pub expires_at: Timestamp,
     pub created_at: Timestamp,
+    /// Where the browser came from.
     pub trail: Trail,
 }
 
@@ -65,10 +64,8 @@ pub struct NewRefresh {
 /// A code for tokens.
 #[derive(Debug)]
 pub struct Redemption {
-    /// The grant that the code names.
-    pub grant_id: GrantId,
-    /// The hash of the code.
-    pub code_hash: TokenHash,
+    /// What the code says was approved.
+    pub approval: Approval,
     /// Who proved to be asking.
     pub client_id: ClientId,
     /// What else was presented.
@@ -226,7 +223,6 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// Every hot write there is. Boxed: a queue of them is a queue of pointers.
 pub(super) enum Change {
-    Approve(Box<Approval>, Reply<()>),
     Redeem(Box<Redemption>, Reply<GrantRow>),
     Rotate(Box<Rotation>, Reply<Rotated>),
     End(Box<Ending>, Reply<bool>),
@@ -244,8 +240,7 @@ pub(super) enum About {
 impl Change {
     pub(super) fn about(&self) -> About {
         match self {
-            Self::Approve(approval, _) => About::Grant(approval.grant_id),
-            Self::Redeem(redemption, _) => About::Grant(redemption.grant_id),
+            Self::Redeem(redemption, _) => About::Grant(redemption.approval.grant_id),
             Self::Rotate(rotation, _) => About::Grant(rotation.grant_id),
             Self::End(ending, _) => match &ending.what {
                 Ended::Grant(id) => About::Grant(*id),
@@ -258,7 +253,6 @@ impl Change {
     /// Answers with a failure.
     pub(super) fn fail(self, error: Error) {
         let _asker_left = match self {
-            Self::Approve(_, reply) => reply.send(Err(error)).is_err(),
             Self::Redeem(_, reply) => reply.send(Err(error)).is_err(),
             Self::Rotate(_, reply) => reply.send(Err(error)).is_err(),
             Self::End(_, reply) => reply.send(Err(error)).is_err(),
@@ -268,18 +262,10 @@ impl Change {
 }
 
 impl Store {
-    /// Makes a grant with its code. On disk when this returns.
+    /// Redeems a code, if the judge agrees: its approval becomes a grant, once for any number of redemptions. On disk when this returns.
     ///
     /// # Errors
-    /// `temporarily_unavailable`.
-    pub async fn approve(&self, approval: Approval) -> Result<(), Error> {
-        self.change(|reply| Change::Approve(Box::new(approval), reply)).await
-    }
-
-    /// Redeems a code, if the judge agrees: exactly one of any number of redemptions wins. On disk when this returns.
-    ///
-    /// # Errors
-    /// What the judge says; `invalid_grant` for an unknown or replayed code; `temporarily_unavailable`.
+    /// What the judge says; `invalid_grant` for a replayed code; `temporarily_unavailable`.
     pub async fn redeem(&self, redemption: Redemption) -> Result<GrantRow, Error> {
         self.change(|reply| Change::Redeem(Box::new(redemption), reply)).await
     }

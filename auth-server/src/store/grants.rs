@@ -1,16 +1,16 @@
 //! Grants: what a person allowed a client, for a resource and a scope.
 //!
-//! One row a grant. It holds the one code that the approval made (used or not: the tombstone is `code_used_at`) and the whole refresh
-//! family: the newest token's hash and, while the overlap lasts, the one before and its sealed successor. So a redemption and a
-//! rotation are each one compare-and-set on one row found by its key, and nothing grows with use. The writes themselves are
+//! One row a grant, born when its code is redeemed: that it is there is how a second redemption is seen. It holds the whole refresh
+//! family: the newest token's hash and, while the overlap lasts, the one before and its sealed successor. So a redemption is one
+//! insert, a rotation one compare-and-set on one row found by its key, and nothing grows with use. The writes themselves are
 //! [`Change`](super::change)s; here are the row and how it is read.
 
 use oauth_types::{
-    ClientId, CodeChallenge, GrantFault, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash, UpstreamSessionId,
+    ClientId, GrantFault, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash, UpstreamSessionId,
 };
 
 use super::{
-    Store, StoreError,
+    Approval, Store, StoreError,
     clients::named,
     db::{Row, Value},
 };
@@ -53,15 +53,12 @@ pub struct GrantRow {
     pub resource: ResourceUri,
     pub scope: Scope,
     pub redirect_uri: RedirectUri,
-    pub redirect_uri_sent: bool,
     pub upstream_session: Option<UpstreamSessionId>,
     pub auth_time: Timestamp,
-    pub nonce: Option<String>,
-    pub code_hash: TokenHash,
-    pub code_challenge: CodeChallenge,
-    pub code_expires_at: Timestamp,
-    pub code_used_at: Option<Timestamp>,
+    /// When it was approved.
     pub created_at: Timestamp,
+    /// `None`: only its code speaks of it yet. Every row in the table has one.
+    pub redeemed_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -83,6 +80,36 @@ pub struct GrantRow {
 }
 
 impl GrantRow {
+    /// What would stand in the row of this approval before its code is redeemed.
+    pub(crate) fn before(approval: &Approval, hung: Hung) -> Self {
+        Self {
+            grant_id: approval.grant_id,
+            client_id: approval.client_id.clone(),
+            subject: approval.subject.clone(),
+            resource: approval.resource.clone(),
+            scope: approval.scope.clone(),
+            redirect_uri: approval.redirect_uri.clone(),
+            upstream_session: approval.upstream_session.clone(),
+            auth_time: approval.auth_time,
+            created_at: approval.created_at,
+            redeemed_at: None,
+            expires_at: approval.expires_at,
+            last_used_at: None,
+            ended_at: None,
+            end_reason: None,
+            generation: 0,
+            refresh_hash: None,
+            refresh_expires_at: None,
+            previous_hash: None,
+            rotated_at: None,
+            answered_again: 0,
+            successor_sealed: None,
+            client_ended: hung.client(),
+            subject_ended: hung.subject(),
+            upstream_ended: hung.upstream(),
+        }
+    }
+
     /// Did it end, by itself or with what it hangs on? Expiry is another question.
     pub fn is_ended(&self) -> bool {
         self.ended_at.is_some() || self.client_ended || self.subject_ended || self.upstream_ended
@@ -103,6 +130,28 @@ impl GrantRow {
     }
 }
 
+/// What a grant hangs on that ended, as three bits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hung(i64);
+
+impl Hung {
+    pub(super) fn read(row: &Row, place: usize) -> Result<Self, StoreError> {
+        row.int(place).map(Self)
+    }
+
+    fn client(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    fn subject(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    fn upstream(self) -> bool {
+        self.0 & 4 != 0
+    }
+}
+
 /// Whose grants to list.
 #[derive(Debug, Clone, Copy)]
 pub enum GrantsOf<'a> {
@@ -115,10 +164,18 @@ pub enum GrantsOf<'a> {
 /// The columns of a grant in the order of [`GrantReader::read`]; the last says in three bits what it hangs on that ended.
 macro_rules! grant_columns {
     () => {
-        "g.grant_id, g.client_id, g.subject, g.resource, g.scope, g.redirect_uri, g.redirect_uri_sent, g.upstream_session, g.auth_time,
-    g.nonce, g.code_hash, g.code_challenge, g.code_expires_at, g.code_used_at, g.created_at, g.expires_at, g.last_used_at, g.ended_at,
-    g.end_reason, g.generation, g.refresh_hash, g.refresh_expires_at, g.previous_hash, g.rotated_at, g.answered_again, g.successor_sealed,
-    CAST(CASE WHEN c.ended_at IS NOT NULL OR c.ended_before >= g.created_at THEN 1 ELSE 0 END
+        concat!(
+            "g.grant_id, g.client_id, g.subject, g.resource, g.scope, g.redirect_uri, g.upstream_session, g.auth_time, g.created_at,
+    g.redeemed_at, g.expires_at, g.last_used_at, g.ended_at, g.end_reason, g.generation, g.refresh_hash, g.refresh_expires_at, g.previous_hash,
+    g.rotated_at, g.answered_again, g.successor_sealed, ",
+            $crate::store::grants::hung!()
+        )
+    };
+}
+/// What a grant hangs on that ended: one bit each for the client, the person, the sign-in upstream.
+macro_rules! hung {
+    () => {
+        "CAST(CASE WHEN c.ended_at IS NOT NULL OR c.ended_before >= g.created_at THEN 1 ELSE 0 END
        + CASE WHEN s.disabled_at IS NOT NULL OR s.ended_before >= g.created_at THEN 2 ELSE 0 END
        + CASE WHEN u.ended_at IS NOT NULL THEN 4 ELSE 0 END AS BIGINT)"
     };
@@ -131,7 +188,23 @@ macro_rules! grant_joins {
   LEFT JOIN upstream_sessions AS u ON u.upstream_session = g.upstream_session"
     };
 }
-pub(super) use {grant_columns, grant_joins};
+pub(super) use {grant_columns, grant_joins, hung};
+
+/// What an approval hangs on, before it has a row: each of `$1` is grant, client, person, sign-in and birth.
+pub(super) const HUNG_SET: &str = concat!(
+    "SELECT g.grant_id, ",
+    hung!(),
+    " FROM (SELECT j.value->>0 AS grant_id, j.value->>1 AS client_id, j.value->>2 AS subject, j.value->>3 AS upstream_session,
+    CAST(j.value->>4 AS BIGINT) AS created_at FROM json_each($1) AS j) AS g ",
+    grant_joins!()
+);
+/// The same for one.
+pub(super) const HUNG_ROW: &str = concat!(
+    "SELECT g.grant_id, ",
+    hung!(),
+    " FROM (SELECT $1 AS grant_id, $2 AS client_id, $3 AS subject, $4 AS upstream_session, $5 AS created_at) AS g ",
+    grant_joins!()
+);
 
 pub(super) const GRANT: &str = concat!("SELECT ", grant_columns!(), " FROM grants AS g ", grant_joins!(), " WHERE g.grant_id = $1");
 const OF_SUBJECT: &str = concat!(
@@ -176,7 +249,7 @@ impl Store {
 /// Reads the columns of [`grant_columns`].
 pub(super) fn read(row: &Row) -> Result<GrantRow, StoreError> {
     let corrupt = |column| StoreError::Corrupt { column };
-    let hung = row.int(26)?;
+    let hung = Hung::read(row, 21)?;
     Ok(GrantRow {
         grant_id: GrantId::parse(row.text(0)?).map_err(|_| corrupt("grant_id"))?,
         client_id: ClientId::from_trusted(row.text(1)?),
@@ -184,29 +257,24 @@ pub(super) fn read(row: &Row) -> Result<GrantRow, StoreError> {
         resource: ResourceUri::from_trusted(row.text(3)?),
         scope: Scope::from_trusted(row.text(4)?),
         redirect_uri: RedirectUri::from_trusted(row.text(5)?),
-        redirect_uri_sent: row.flag(6)?,
-        upstream_session: row.maybe_text(7)?.map(UpstreamSessionId::from_trusted),
-        auth_time: Timestamp(row.int(8)?),
-        nonce: row.maybe_text(9)?.map(str::to_owned),
-        code_hash: hash(row, 10, "code_hash")?.ok_or(corrupt("code_hash"))?,
-        code_challenge: CodeChallenge::parse(row.text(11)?).map_err(|_| corrupt("code_challenge"))?,
-        code_expires_at: Timestamp(row.int(12)?),
-        code_used_at: row.maybe_int(13)?.map(Timestamp),
-        created_at: Timestamp(row.int(14)?),
-        expires_at: Timestamp(row.int(15)?),
-        last_used_at: row.maybe_int(16)?.map(Timestamp),
-        ended_at: row.maybe_int(17)?.map(Timestamp),
-        end_reason: row.maybe_text(18)?.map(|name| EndReason::parse(name).ok_or(corrupt("end_reason"))).transpose()?,
-        generation: u32::try_from(row.int(19)?).map_err(|_| corrupt("generation"))?,
-        refresh_hash: hash(row, 20, "refresh_hash")?,
-        refresh_expires_at: row.maybe_int(21)?.map(Timestamp),
-        previous_hash: hash(row, 22, "previous_hash")?,
-        rotated_at: row.maybe_int(23)?.map(Timestamp),
-        answered_again: row.int(24)?,
-        successor_sealed: row.maybe_text(25)?.map(str::to_owned),
-        client_ended: hung & 1 != 0,
-        subject_ended: hung & 2 != 0,
-        upstream_ended: hung & 4 != 0,
+        upstream_session: row.maybe_text(6)?.map(UpstreamSessionId::from_trusted),
+        auth_time: Timestamp(row.int(7)?),
+        created_at: Timestamp(row.int(8)?),
+        redeemed_at: Some(Timestamp(row.int(9)?)),
+        expires_at: Timestamp(row.int(10)?),
+        last_used_at: row.maybe_int(11)?.map(Timestamp),
+        ended_at: row.maybe_int(12)?.map(Timestamp),
+        end_reason: row.maybe_text(13)?.map(|name| EndReason::parse(name).ok_or(corrupt("end_reason"))).transpose()?,
+        generation: u32::try_from(row.int(14)?).map_err(|_| corrupt("generation"))?,
+        refresh_hash: hash(row, 15, "refresh_hash")?,
+        refresh_expires_at: row.maybe_int(16)?.map(Timestamp),
+        previous_hash: hash(row, 17, "previous_hash")?,
+        rotated_at: row.maybe_int(18)?.map(Timestamp),
+        answered_again: row.int(19)?,
+        successor_sealed: row.maybe_text(20)?.map(str::to_owned),
+        client_ended: hung.client(),
+        subject_ended: hung.subject(),
+        upstream_ended: hung.upstream(),
     })
 }
 

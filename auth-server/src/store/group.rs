@@ -8,10 +8,11 @@ use std::collections::{HashMap, HashSet};
 use oauth_types::{EndedEntry, GrantId, Timestamp};
 
 use super::{
-    GrantRow, StoreError,
+    Approval, GrantRow, StoreError,
     change::{Change, Ended},
     db::{Conn, Value},
-    ended, grants,
+    ended,
+    grants::{self, Hung},
     plan::Plan,
     statements::{Kind, RAISE, Walk},
 };
@@ -41,18 +42,65 @@ pub(super) async fn look(conn: &mut Conn, members: &[Change]) -> Result<(HashMap
         }
     };
     let rows = looked.map_err(StoreError::when("read the rows of a group"))?;
-    rows.iter().map(|row| grants::read(row).map(|row| (row.grant_id, row))).collect::<Result<_, _>>().map(|rows| (rows, true))
+    let mut rows: HashMap<_, _> =
+        rows.iter().map(|row| grants::read(row).map(|row| (row.grant_id, row))).collect::<Result<_, StoreError>>()?;
+    look_before(conn, members, &mut rows).await?;
+    Ok((rows, true))
+}
+
+/// An approval whose code was never redeemed has no row, but it hangs on things that may have ended.
+async fn look_before(conn: &mut Conn, members: &[Change], rows: &mut HashMap<GrantId, GrantRow>) -> Result<(), StoreError> {
+    let redeemed = members.iter().filter_map(|member| match member {
+        Change::Redeem(redemption, _) => Some(&redemption.approval),
+        _ => None,
+    });
+    let fresh: Vec<&Approval> = redeemed.filter(|approval| !rows.contains_key(&approval.grant_id)).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let looked = match conn {
+        Conn::Sqlite(conn) => {
+            let ids: Vec<_> = fresh.iter().map(|approval| approval.grant_id.text()).collect();
+            conn.ask_each(grants::HUNG_ROW, fresh.iter().zip(&ids).map(|(approval, id)| hangs_on(approval, id))).map(|(_, rows)| rows)
+        }
+        Conn::Postgres(_) => {
+            let asked: Vec<_> = fresh
+                .iter()
+                .map(|approval| {
+                    let session = approval.upstream_session.as_ref().map(|session| session.as_str());
+                    (approval.grant_id, approval.client_id.as_str(), approval.subject.as_str(), session, approval.created_at.0)
+                })
+                .collect();
+            let json = serde_json::to_string(&asked).map_err(|_| StoreError::Corrupt { column: "client_id" })?;
+            conn.ask(grants::HUNG_SET, &[Value::Text(&json)]).await.map(|(_, rows)| rows)
+        }
+    };
+    let looked = looked.map_err(StoreError::when("read what approvals hang on"))?;
+    let hung: HashMap<&str, Hung> = looked.iter().map(|row| Ok((row.text(0)?, Hung::read(row, 1)?))).collect::<Result<_, StoreError>>()?;
+    for approval in fresh {
+        // Every one was asked about; one without an answer is left out, and its judge is never asked.
+        if let Some(hung) = hung.get(&*approval.grant_id.text()) {
+            rows.insert(approval.grant_id, GrantRow::before(approval, *hung));
+        }
+    }
+    Ok(())
+}
+
+fn hangs_on<'a>(approval: &'a Approval, id: &'a str) -> [Value<'a>; 5] {
+    let session = approval.upstream_session.as_ref().map(|session| session.as_str());
+    let (client, person) = (approval.client_id.as_str(), approval.subject.as_str());
+    [Value::Text(id), Value::Text(client), Value::Text(person), Value::MaybeText(session), Value::Int(approval.created_at.0)]
 }
 
 fn reads(change: &Change) -> Option<GrantId> {
     match change {
-        Change::Redeem(redemption, _) => Some(redemption.grant_id),
+        Change::Redeem(redemption, _) => Some(redemption.approval.grant_id),
         Change::Rotate(rotation, _) => Some(rotation.grant_id),
         Change::End(ending, _) => match ending.what {
             Ended::Grant(id) => Some(id),
             Ended::Token { .. } => None,
         },
-        Change::Approve(..) | Change::Register(..) => None,
+        Change::Register(..) => None,
     }
 }
 

@@ -12,7 +12,7 @@ use oauth_types::{Bug, EndedKind, Error, GrantFault, GrantId, Timestamp, ended_h
 use super::{
     EndReason, GrantRow, NewClient,
     audit::bounded,
-    change::{Answer, Approval, Change, Ended, Ending, Redeem, Redemption, Rotate, Rotated, Rotation, Trail},
+    change::{Answer, Change, Ended, Ending, Redeem, Redemption, Rotate, Rotated, Rotation, Trail},
     clients,
     elements::Elements,
     statements::Kind,
@@ -45,7 +45,7 @@ impl Change {
     pub(super) fn settle(self, outcome: Outcome) {
         let _asker_left = match (self, outcome) {
             (change, Outcome::Refused(error)) => return change.fail(error),
-            (Self::Approve(_, reply) | Self::Register(_, reply), Outcome::Done) => reply.send(Ok(())).is_err(),
+            (Self::Register(_, reply), Outcome::Done) => reply.send(Ok(())).is_err(),
             (Self::Redeem(_, reply), Outcome::Redeemed(row)) => reply.send(Ok(*row)).is_err(),
             (Self::Rotate(_, reply), Outcome::Rotated(rotated)) => reply.send(Ok(*rotated)).is_err(),
             (Self::End(_, reply), Outcome::Ended(changed)) => reply.send(Ok(changed)).is_err(),
@@ -91,11 +91,10 @@ impl Plan {
         self.verdicts.reserve(members.len());
         for member in members {
             let verdict = match member {
-                Change::Approve(approval, _) => self.approve(approval),
                 Change::Register(new, _) => self.register(new),
-                Change::Redeem(redemption, _) => match rows.remove(&redemption.grant_id) {
+                Change::Redeem(redemption, _) => match rows.remove(&redemption.approval.grant_id) {
                     Some(row) => self.redeem(redemption, row, now),
-                    None => Verdict::refused(Error::InvalidGrant(GrantFault::CodeUnknown)),
+                    None => Verdict::refused(Error::ServerError(Bug::new("nobody looked what an approval hangs on"))),
                 },
                 Change::Rotate(rotation, _) => match rows.remove(&rotation.grant_id) {
                     Some(row) => self.rotate(rotation, row, now),
@@ -133,37 +132,6 @@ impl Plan {
         receipt
     }
 
-    fn approve(&mut self, approval: &Approval) -> Verdict {
-        let grant_id = approval.grant_id.text();
-        let receipt = self.begin(
-            'a',
-            &Told {
-                event: "code.issued",
-                client_id: approval.client_id.as_str(),
-                subject: approval.subject.as_str(),
-                grant_id: &grant_id,
-                reason: None,
-                trail: &approval.trail,
-            },
-        );
-        self.count(Kind::Approve);
-        let element = &mut self.elements;
-        element.text(None);
-        element.text(Some(approval.resource.as_str()));
-        element.text(Some(approval.scope.as_str()));
-        element.text(Some(approval.redirect_uri.as_str()));
-        element.text(Some(if approval.redirect_uri_sent { "1" } else { "0" }));
-        element.text(approval.upstream_session.as_ref().map(|session| session.as_str()));
-        element.number(Some(approval.auth_time.0));
-        element.text(approval.nonce.as_deref());
-        element.text(Some(&approval.code_hash.text()));
-        element.text(Some(approval.code_challenge.as_str()));
-        for at in [approval.code_expires_at, approval.created_at, approval.expires_at] {
-            element.number(Some(at.0));
-        }
-        Verdict { outcome: Outcome::Done, receipt: Some(receipt) }
-    }
-
     fn register(&mut self, new: &NewClient) -> Verdict {
         let (row, audit) = (&new.row, &new.audit);
         let trail = Trail { source_ip: audit.source_ip.clone(), reference: audit.reference.clone() };
@@ -195,11 +163,11 @@ impl Plan {
                 self.end_replayed(&row, EndReason::CodeReplayed, "code.replayed", &redemption.trail, GrantFault::CodeReplayed)
             }
             // The statement would refuse it too; a judge that says otherwise is a bug that must not be answered with tokens.
-            Ok(Redeem::Good) if row.code_used_at.is_some() || row.is_ended() || row.code_hash != redemption.code_hash => overruled(),
+            Ok(Redeem::Good) if row.redeemed_at.is_some() || row.is_ended() => overruled(),
             Ok(Redeem::Good) => {
                 let receipt = self.begin('d', &told_of(&row, &row.grant_id.text(), "token.issued", None, &redemption.trail));
                 self.count(Kind::Redeem);
-                row.code_used_at = Some(now);
+                row.redeemed_at = Some(now);
                 row.last_used_at = Some(now);
                 if let Some(refresh) = &redemption.refresh {
                     row.generation = 1;
@@ -207,8 +175,14 @@ impl Plan {
                     row.refresh_expires_at = Some(refresh.expires_at.min(row.expires_at));
                 }
                 let element = &mut self.elements;
-                element.text(None);
-                element.text(Some(&row.code_hash.text()));
+                element.text(approved_by(&redemption.approval.trail).as_deref());
+                element.text(Some(row.resource.as_str()));
+                element.text(Some(row.scope.as_str()));
+                element.text(Some(row.redirect_uri.as_str()));
+                element.text(row.upstream_session.as_ref().map(|session| session.as_str()));
+                for at in [row.auth_time, row.created_at, row.expires_at] {
+                    element.number(Some(at.0));
+                }
                 element.number(Some(i64::from(row.generation)));
                 element.text(row.refresh_hash.map(|hash| hash.text()).as_deref());
                 element.number(row.refresh_expires_at.map(|at| at.0));
@@ -305,7 +279,7 @@ impl Plan {
     pub(super) fn kinds(&self) -> impl Iterator<Item = Kind> {
         let expected = self.expected;
         Kind::ALL.into_iter().filter(move |kind| match kind {
-            Kind::Touch => expected[Kind::Approve as usize] > 0,
+            Kind::Touch => expected[Kind::Redeem as usize] > 0,
             kind => expected[*kind as usize] > 0,
         })
     }
@@ -332,6 +306,15 @@ fn overruled() -> Verdict {
 
 fn told_of<'a>(row: &'a GrantRow, grant_id: &'a str, event: &'static str, reason: Option<&'static str>, trail: &'a Trail) -> Told<'a> {
     Told { event, client_id: row.client_id.as_str(), subject: row.subject.as_str(), grant_id, reason, trail }
+}
+
+/// A code given out leaves no event of its own, so the event of its redemption tells from where it was asked for.
+fn approved_by(browser: &Trail) -> Option<String> {
+    let told: serde_json::Map<_, _> = [("approved_from", &browser.source_ip), ("approval_reference", &browser.reference)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))
+        .collect();
+    (!told.is_empty()).then(|| serde_json::Value::Object(told).to_string())
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -13,7 +13,8 @@ use super::{
 
 /// Rows of one kind looked at in one slice: under 10 ms of the writer's time.
 const SLICE: i64 = 500;
-/// A grant's row outlives its last code and refresh token by this and the life of an access token: what was made last is past, too.
+/// A grant's row outlives its redemption and its last refresh token by this and the life of an access token: what was made last is past,
+/// too, and so is its code, which lives ten minutes at most: while that could come again, the row says that it came.
 const GRANT_KEPT_BEYOND: Ttl = Ttl::days(1);
 /// How long the audit is kept.
 const AUDIT_KEPT: Ttl = Ttl::days(90);
@@ -50,7 +51,7 @@ pub(super) struct Walk(String);
 const WALKED: &str = "SELECT max(grant_id) AS last, count(*) AS walked
   FROM (SELECT grant_id FROM grants WHERE grant_id > $1 ORDER BY grant_id LIMIT $2) AS slice";
 const GRANTS: &str = "DELETE FROM grants WHERE grant_id > $1 AND grant_id <= $2
-  AND (expires_at <= $3 OR (refresh_expires_at IS NULL AND code_expires_at <= $3) OR refresh_expires_at <= $3)";
+  AND (expires_at <= $3 OR (refresh_expires_at IS NULL AND redeemed_at <= $3) OR refresh_expires_at <= $3)";
 const SUCCESSORS: &str = "UPDATE grants SET previous_hash = NULL, successor_sealed = NULL
   WHERE grant_id > $1 AND grant_id <= $2 AND successor_sealed IS NOT NULL AND rotated_at <= $3";
 const CLIENTS: &str = "DELETE FROM clients WHERE client_id IN (SELECT client_id FROM clients
@@ -135,7 +136,7 @@ impl Store {
     }
 
     /// Registrations that never came to a grant. They are forgotten here at once and elsewhere when their copy ages: a client that was
-    /// never used has nothing that could be presented.
+    /// never used has nothing that could be presented but a code of the last minute, and begins again.
     async fn purge_clients(&self, now: Timestamp) -> Result<u64, StoreError> {
         let until = (now - self.0.config.registration_unused).0;
         let caches = std::sync::Arc::clone(&self.0.caches);

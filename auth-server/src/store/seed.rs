@@ -44,11 +44,10 @@ const CLIENTS: &str = "INSERT INTO clients (client_id, kind, name, redirect_uris
   FROM json_each($1) AS j WHERE true";
 const SUBJECTS: &str = "INSERT INTO subjects (subject, display_name, created_at)
   SELECT j.value->>0, 'Seeded person', $2 FROM json_each($1) AS j WHERE true ON CONFLICT (subject) DO NOTHING";
-const GRANTS: &str = "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, redirect_uri_sent, auth_time,
-    code_hash, code_challenge, code_expires_at, code_used_at, created_at, expires_at, last_used_at, generation, refresh_hash,
-    refresh_expires_at, answered_again)
-  SELECT j.value->>0, j.value->>1, j.value->>2, j.value->>3, j.value->>4, 'http://127.0.0.1/callback', $2 > 0, $2, j.value->>5,
-    j.value->>5, $2, $2, $2, $2 + 7776000, $2, 1, j.value->>6, $2 + 2592000, 0
+const GRANTS: &str = "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, auth_time, created_at, redeemed_at,
+    expires_at, last_used_at, generation, refresh_hash, refresh_expires_at, answered_again)
+  SELECT j.value->>0, j.value->>1, j.value->>2, j.value->>3, j.value->>4, 'http://127.0.0.1/callback', $2, $2, $2,
+    $2 + 7776000, $2, 1, j.value->>5, $2 + 2592000, 0
   FROM json_each($1) AS j WHERE true";
 
 /// Makes them. `refresh` names the refresh token of generation 1 of a grant, which the caller can make and the store only hashes.
@@ -78,16 +77,7 @@ pub async fn seed(store: &Store, what: &Seed, refresh: impl Fn(&GrantId) -> Refr
                 seeded.grants.push((id, client.clone()));
             }
             let subject = format!("{}{}", what.subject, number / what.grants_per_subject.max(1));
-            let code = secret::fresh_text::<32>("");
-            rows.push([
-                id.to_string(),
-                client.clone(),
-                subject,
-                what.resource.clone(),
-                what.scope.clone(),
-                code,
-                refresh(&id).hash().text(),
-            ]);
+            rows.push([id.to_string(), client.clone(), subject, what.resource.clone(), what.scope.clone(), refresh(&id).hash().text()]);
         }
         insert(store, GRANTS, &rows, now).await?;
     }

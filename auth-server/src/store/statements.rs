@@ -1,7 +1,7 @@
 //! The statements of a group: one text each, walked in two ways.
 //!
-//! A text says `{5}` for what stands in place 5 of an element (elements.rs), `{now}` for the time, and `{each}` where it begins to say
-//! which elements it is about. For PostgreSQL that becomes a set, `FROM json_each($1)`, for a call there is a journey. For SQLite it
+//! A text says `{5}` for what stands in place 5 of an element (elements.rs), `{now}` for the time, `{each}` where it begins to say
+//! which elements it is about, and `{by 5}` for their order. For PostgreSQL that becomes a set, `FROM json_each($1)`, for a call there is a journey. For SQLite it
 //! becomes a parameter, and the prepared statement runs once an element: there a call costs less than reading JSON. The `WHERE` of
 //! each repeats the compare-and-set.
 
@@ -10,9 +10,8 @@ use std::{fmt::Write as _, sync::OnceLock};
 /// The kinds of statement, in the order in which they run. The counter of endings comes last: its row is held for the shortest time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Approve,
-    Touch,
     Redeem,
+    Touch,
     Rotate,
     Again,
     End,
@@ -34,20 +33,19 @@ pub(super) enum Walk {
 pub(super) const RAISE: &str = "UPDATE counters SET value = value + $1 WHERE name = 'ended'";
 
 impl Kind {
-    pub(super) const ALL: [Self; 9] =
-        [Self::Approve, Self::Touch, Self::Redeem, Self::Rotate, Self::Again, Self::End, Self::Register, Self::Audit, Self::Ended];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Redeem, Self::Touch, Self::Rotate, Self::Again, Self::End, Self::Register, Self::Audit, Self::Ended];
 
     /// The letters of the elements that it is about.
     pub(super) fn letters(self) -> &'static str {
         match self {
-            Self::Approve | Self::Touch => "a",
-            Self::Redeem => "d",
+            Self::Redeem | Self::Touch => "d",
             Self::Rotate => "r",
             Self::Again => "o",
             Self::End => "e",
             Self::Register => "c",
             Self::Ended => "ex",
-            Self::Audit => "adroecx",
+            Self::Audit => "droecx",
         }
     }
 
@@ -60,21 +58,17 @@ impl Kind {
 
     fn text(self) -> &'static str {
         match self {
-            Self::Approve => {
-                "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, redirect_uri_sent, upstream_session,
-    auth_time, nonce, code_hash, code_challenge, code_expires_at, created_at, expires_at, generation, answered_again)
-  SELECT {5}, {3}, {4}, {10}, {11}, {12}, {13} = '1', {14}, CAST({15} AS BIGINT), {16}, {17}, {18}, CAST({19} AS BIGINT),
-    CAST({20} AS BIGINT), CAST({21} AS BIGINT), 0, 0 {each}"
-            }
             // Once a day is enough to tell a client in use from one that never was.
             Self::Touch => {
                 "UPDATE clients SET last_used_at = {now} {each} AND client_id = {3}
     AND (last_used_at IS NULL OR last_used_at < {now} - 86400)"
             }
+            // Two replicas that insert the same grants insert them in the same order.
             Self::Redeem => {
-                "UPDATE grants SET code_used_at = {now}, last_used_at = {now}, generation = CAST({11} AS BIGINT), refresh_hash = {12},
-    refresh_expires_at = CAST({13} AS BIGINT)
-  {each} AND grant_id = {5} AND code_hash = {10} AND code_used_at IS NULL AND ended_at IS NULL"
+                "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, upstream_session, auth_time, created_at,
+    redeemed_at, expires_at, last_used_at, generation, refresh_hash, refresh_expires_at, answered_again)
+  SELECT {5}, {3}, {4}, {10}, {11}, {12}, {13}, CAST({14} AS BIGINT), CAST({15} AS BIGINT), {now},
+    CAST({16} AS BIGINT), {now}, CAST({17} AS BIGINT), {18}, CAST({19} AS BIGINT), 0 {each} {by 5} ON CONFLICT (grant_id) DO NOTHING"
             }
             Self::Rotate => {
                 "UPDATE grants SET previous_hash = refresh_hash, refresh_hash = {11}, successor_sealed = {12},
@@ -121,6 +115,8 @@ fn rendered(kind: Kind, walk: Walk) -> String {
                 let _infallible = write!(sql, "FROM json_each($1) AS j WHERE $2 > 0 AND j.value->>0 IN ({})", letters.join(", "));
             }
             (_, "each", Walk::Row) => sql.push_str("WHERE true"),
+            (_, "by 5", Walk::Set) => sql.push_str("ORDER BY (j.value->>5)"),
+            (_, "by 5", Walk::Row) => {}
             (_, _, Walk::Set) => sql.push_str("$2"),
             (_, _, Walk::Row) => sql.push_str("$1"),
         }

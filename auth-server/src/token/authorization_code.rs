@@ -5,7 +5,7 @@
 //! comes a second time shows that the code is in two hands; we cannot tell whose tokens are the thief's, so the grant ends.
 
 use actix_web::HttpRequest;
-use oauth_types::{Error, GrantFault, TargetFault, Timestamp, TokenHash};
+use oauth_types::{Error, GrantFault, TargetFault, Timestamp};
 use oxide_auth::code_grant::accesstoken::{AccessToken, Input, Output};
 use tracing::warn;
 
@@ -13,9 +13,10 @@ use super::{issue::Granted, request::CodeRequest};
 use crate::{
     App, audit,
     client::{GrantType, auth::AuthenticatedClient},
+    code,
     http::request_id::RequestId,
     referee,
-    store::{GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
+    store::{Approval, GrantRow, NewRefresh, Redeem, Redemption, RedemptionFacts},
 };
 
 /// The first refresh token of a grant.
@@ -28,14 +29,15 @@ pub(super) async fn redeem(
     asked: CodeRequest<'_>,
     request: &HttpRequest,
 ) -> Result<Granted, Error> {
-    let name = app.keys.read_code(asked.code).map_err(Error::InvalidGrant)?;
+    let mut approval = code::open(app.keys.sealing(), asked.code).map_err(Error::InvalidGrant)?;
+    let (grant_id, nonce) = (approval.grant_id, approval.nonce.take());
+    let hangs_upstream = approval.upstream_session.is_some();
+    let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(grant_id, FIRST_GENERATION, hangs_upstream));
     let now = app.clock.now();
-    let refresh = client.may_use(GrantType::RefreshToken).then(|| app.keys.mint_refresh(name.grant, FIRST_GENERATION, name.upstream));
     let outcome = app
         .store
         .redeem(Redemption {
-            grant_id: name.grant,
-            code_hash: TokenHash::of(asked.code.as_bytes()),
+            approval,
             client_id: client.id().clone(),
             presented: RedemptionFacts {
                 redirect_uri: asked.redirect_uri.map(str::to_owned),
@@ -48,21 +50,18 @@ pub(super) async fn redeem(
         })
         .await;
     if let Err(Error::InvalidGrant(GrantFault::CodeReplayed)) = &outcome {
-        let (client, grant, reference) = (client.id(), name.grant, RequestId::of(request));
-        warn!(event = "code.replayed", client.id = %client, grant.id = %grant, request.id = %reference, "a code of `{client}` came a second time: its grant ended");
+        let (client, reference) = (client.id(), RequestId::of(request));
+        warn!(event = "code.replayed", client.id = %client, grant.id = %grant_id, request.id = %reference, "a code of `{client}` came a second time: its grant ended");
     }
     let row = outcome?;
-    Ok(Granted { scope: row.scope.clone(), nonce: row.nonce.clone(), row, refresh })
+    Ok(Granted { scope: row.scope.clone(), nonce, row, refresh })
 }
 
 /// May this request redeem this code? Pure: no I/O, no clock of its own, nothing is written here. The order matters: proof first,
 /// then the state of the code, so that a refusal tells a stranger nothing and costs its owner nothing.
 fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, Error> {
-    if row.code_hash != asked.code_hash {
-        // Authentic, and not the code of this grant: a database restored from a backup has forgotten it.
-        return Err(Error::InvalidGrant(GrantFault::CodeUnknown));
-    }
-    let view = referee::CodeView { client_id: asked.client_id.as_str(), redirect_uri: row.redirect_uri.as_str() };
+    let approval = &asked.approval;
+    let view = referee::CodeView { client_id: asked.client_id.as_str(), redirect_uri: approval.redirect_uri.as_str() };
     let mut machine = AccessToken::new(&view);
     let mut answer = Input::None;
     loop {
@@ -70,15 +69,16 @@ fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, E
             // client::auth did it, before the code was looked at.
             Output::Authenticate { .. } => Input::Authenticated,
             Output::Recover { .. } => {
-                same_client_and_redirect(row, asked).map_err(Error::InvalidGrant)?;
-                let grant = referee::grant_of(row.client_id.as_str(), row.scope.as_str(), Some(row.redirect_uri.as_str()))?;
+                same_client_and_redirect(asked).map_err(Error::InvalidGrant)?;
+                let redirect = Some(approval.redirect_uri.as_str());
+                let grant = referee::grant_of(approval.client_id.as_str(), approval.scope.as_str(), redirect)?;
                 Input::Recovered(Some(grant))
             }
             Output::Extend { .. } => {
-                prove_possession(row, asked)?;
+                prove_possession(asked)?;
                 Input::Extended { access_extensions: Default::default() }
             }
-            Output::Issue { .. } => return standing(row, now),
+            Output::Issue { .. } => return standing(row, approval, now),
             Output::Err(refusal) => return Err(referee::code_refusal(*refusal)),
             Output::Ok(_) => return Err(referee::off_the_path()),
         };
@@ -86,36 +86,36 @@ fn judge(row: &GrantRow, asked: &Redemption, now: Timestamp) -> Result<Redeem, E
 }
 
 /// RFC 6749 §4.1.3: the code was issued to this client, and for this redirect. As text: a URL parser makes different strings equal.
-fn same_client_and_redirect(row: &GrantRow, asked: &Redemption) -> Result<(), GrantFault> {
-    if row.client_id != asked.client_id {
+fn same_client_and_redirect(asked: &Redemption) -> Result<(), GrantFault> {
+    if asked.approval.client_id != asked.client_id {
         return Err(GrantFault::ClientMismatch);
     }
     // OAuth 2.1 §10.2 dropped the parameter: PKCE binds what it bound. Who sends it must mean the same.
     match &asked.presented.redirect_uri {
-        Some(presented) if presented != row.redirect_uri.as_str() => Err(GrantFault::RedirectMismatch),
+        Some(presented) if presented != asked.approval.redirect_uri.as_str() => Err(GrantFault::RedirectMismatch),
         _ => Ok(()),
     }
 }
 
 /// RFC 7636 §4.6, and RFC 8707 §2.2: what is asked for is what was allowed.
-fn prove_possession(row: &GrantRow, asked: &Redemption) -> Result<(), Error> {
+fn prove_possession(asked: &Redemption) -> Result<(), Error> {
     let verifier = asked.presented.verifier.as_ref().ok_or(Error::InvalidGrant(GrantFault::VerifierMissing))?;
-    if !row.code_challenge.matches(verifier) {
+    if !asked.approval.code_challenge.matches(verifier) {
         return Err(Error::InvalidGrant(GrantFault::VerifierMismatch));
     }
     match &asked.presented.resource {
-        Some(resource) if *resource != row.resource => Err(Error::InvalidTarget(TargetFault::NotGranted)),
+        Some(resource) if *resource != asked.approval.resource => Err(Error::InvalidTarget(TargetFault::NotGranted)),
         _ => Ok(()),
     }
 }
 
 /// The proof is complete; is the code still good? Used before expired: a replay is one however late it comes.
-fn standing(row: &GrantRow, now: Timestamp) -> Result<Redeem, Error> {
+fn standing(row: &GrantRow, approval: &Approval, now: Timestamp) -> Result<Redeem, Error> {
     row.stands().map_err(Error::InvalidGrant)?;
-    if row.code_used_at.is_some() {
+    if row.redeemed_at.is_some() {
         return Ok(Redeem::Replay);
     }
-    if row.code_expires_at <= now {
+    if approval.code_expires_at <= now {
         return Err(Error::InvalidGrant(GrantFault::CodeExpired));
     }
     Ok(Redeem::Good)
@@ -126,12 +126,11 @@ mod tests {
     use oauth_types::{ClientId, CodeVerifier, ResourceUri};
 
     use super::*;
-    use crate::token::fixtures::{CODE, NOW, REDIRECT, VERIFIER, grant};
+    use crate::token::fixtures::{NOW, REDIRECT, VERIFIER, approval, grant};
 
     fn asked() -> Redemption {
         Redemption {
-            grant_id: grant().grant_id,
-            code_hash: TokenHash::of(CODE),
+            approval: approval(),
             client_id: ClientId::parse("app").unwrap(),
             presented: RedemptionFacts {
                 redirect_uri: Some(REDIRECT.to_owned()),
@@ -192,7 +191,7 @@ mod tests {
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.verifier = wrong.clone())), "verifier_mismatch");
         assert_eq!(reason(&grant(), &with(|asked| asked.presented.verifier = None)), "verifier_missing");
         // Used or expired does not matter to who cannot prove anything: the answer is the same, and it is no replay.
-        let used = GrantRow { code_used_at: Some(NOW), ..grant() };
+        let used = GrantRow { redeemed_at: Some(NOW), ..grant() };
         assert_eq!(reason(&used, &with(|asked| asked.presented.verifier = wrong)), "verifier_mismatch");
     }
 
@@ -201,22 +200,22 @@ mod tests {
     fn another_client_can_neither_redeem_nor_burn_a_code() {
         let stranger = with(|asked| asked.client_id = ClientId::parse("thief").unwrap());
         assert_eq!(reason(&grant(), &stranger), "client_mismatch");
-        assert_eq!(reason(&GrantRow { code_used_at: Some(NOW), ..grant() }, &stranger), "client_mismatch");
+        assert_eq!(reason(&GrantRow { redeemed_at: Some(NOW), ..grant() }, &stranger), "client_mismatch");
     }
 
     /// RFC 6749 §4.1.2: "The client MUST NOT use the authorization code more than once."
     #[test]
     fn a_second_valid_use_is_a_replay_however_late() {
-        let used = GrantRow { code_used_at: Some(NOW), ..grant() };
+        let used = GrantRow { redeemed_at: Some(NOW), ..grant() };
         assert_eq!(reason(&used, &asked()), "replay");
-        assert_eq!(reason(&GrantRow { code_expires_at: Timestamp(0), ..used }, &asked()), "replay");
+        assert_eq!(reason(&used, &with(|asked| asked.approval.code_expires_at = Timestamp(0))), "replay");
     }
 
     #[test]
     fn a_code_is_good_until_its_last_second() {
-        let row = |expires: i64| GrantRow { code_expires_at: Timestamp(expires), ..grant() };
-        assert_eq!(reason(&row(NOW.0 + 1), &asked()), "good");
-        assert_eq!(reason(&row(NOW.0), &asked()), "code_expired");
+        let until = |expires: i64| with(|asked| asked.approval.code_expires_at = Timestamp(expires));
+        assert_eq!(reason(&grant(), &until(NOW.0 + 1)), "good");
+        assert_eq!(reason(&grant(), &until(NOW.0)), "code_expired");
     }
 
     #[test]
@@ -224,6 +223,5 @@ mod tests {
         assert_eq!(reason(&GrantRow { ended_at: Some(NOW), ..grant() }, &asked()), "grant_ended");
         assert_eq!(reason(&GrantRow { client_ended: true, ..grant() }, &asked()), "client_ended");
         assert_eq!(reason(&GrantRow { subject_ended: true, ..grant() }, &asked()), "subject_disabled");
-        assert_eq!(reason(&grant(), &with(|asked| asked.code_hash = TokenHash::of(b"another"))), "code_unknown");
     }
 }

@@ -64,50 +64,38 @@ fn tell(request: &HttpRequest, event: &'static str, granted: Granted) {
 
 #[cfg(test)]
 pub(crate) mod fixtures {
-    //! A grant as it stands right after its approval.
+    //! An approval, and what would stand in its row before its code is redeemed.
 
-    use oauth_types::{ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash};
+    use oauth_types::{ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp};
 
-    use crate::store::GrantRow;
+    use crate::store::{Approval, GrantRow, Trail};
 
     pub(super) const NOW: Timestamp = Timestamp(1_800_000_000);
-    pub(super) const CODE: &[u8] = b"pco_code";
     pub(super) const REDIRECT: &str = "https://app.example/cb";
     /// RFC 7636, Appendix B.
     pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    pub(crate) fn grant() -> GrantRow {
-        GrantRow {
+    pub(crate) fn approval() -> Approval {
+        Approval {
             grant_id: GrantId::from_bytes([7; 16]),
             client_id: ClientId::parse("app").unwrap(),
-            subject: Subject::from_trusted("alice".to_owned()),
+            subject: Subject::from_trusted("alice"),
             resource: ResourceUri::parse("https://mcp.example.com/mcp").unwrap(),
             scope: Scope::parse("mcp:read mcp:write").unwrap(),
             redirect_uri: RedirectUri::parse(REDIRECT).unwrap(),
-            redirect_uri_sent: true,
             upstream_session: None,
             auth_time: NOW,
             nonce: None,
-            code_hash: TokenHash::of(CODE),
             code_challenge: CodeChallenge::parse(CHALLENGE).unwrap(),
             code_expires_at: Timestamp(NOW.0 + 60),
-            code_used_at: None,
-            created_at: NOW,
             expires_at: Timestamp(NOW.0 + 90 * 86_400),
-            last_used_at: None,
-            ended_at: None,
-            end_reason: None,
-            generation: 0,
-            refresh_hash: None,
-            refresh_expires_at: None,
-            previous_hash: None,
-            rotated_at: None,
-            answered_again: 0,
-            successor_sealed: None,
-            client_ended: false,
-            subject_ended: false,
-            upstream_ended: false,
+            created_at: NOW,
+            trail: Trail { source_ip: Some("192.0.2.7".to_owned()), reference: Some("REF0000001".to_owned()) },
         }
+    }
+
+    pub(crate) fn grant() -> GrantRow {
+        GrantRow::before(&approval(), Default::default())
     }
 }

@@ -87,7 +87,7 @@ pub fn reply(guard: &Guard, error: &Error) -> HttpResponse {
 }
 
 /// Mounts the metadata document at its paths, and gives the guard to the extractors of this scope.
-pub fn configure(guard: &Guard) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+pub fn configure(guard: &Guard) -> impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static + use<> {
     let guard = guard.clone();
     move |config| {
         for path in guard.documents().paths() {

@@ -252,7 +252,7 @@ mod tests {
     /// Attack 55: unknown, expired, used and stolen look alike from outside.
     #[test]
     fn grants_clients_and_tokens_are_refused_in_one_voice() {
-        let grants = [GrantFault::CodeUnknown, GrantFault::CodeExpired, GrantFault::CodeReplayed, GrantFault::ClientMismatch];
+        let grants = [GrantFault::CodeMalformed, GrantFault::CodeExpired, GrantFault::CodeReplayed, GrantFault::ClientMismatch];
         let mut answers = grants.map(|fault| (Error::from(fault).code(), Error::from(fault).status(), Error::from(fault).description()));
         answers.sort_unstable();
         assert_eq!(answers.first(), answers.last());

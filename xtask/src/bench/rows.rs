@@ -35,8 +35,8 @@ pub(super) enum Floor {
     Kept,
     /// One signature, and the request on disk in a group.
     Signed,
-    /// Two requests: a redirect whose code is kept, then tokens that are signed and kept.
-    KeptThenSigned,
+    /// Two requests: a redirect with a code, then tokens that are signed and kept.
+    EchoThenSigned,
 }
 
 /// One row before it is measured.
@@ -124,7 +124,7 @@ fn others(house: &House, stage: &Stage) -> Vec<Plan> {
     let get = |target: &str| same(format!("GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", house.authority), 200);
     let registration = post(house, "/register", "application/json", "", &registration_body("Bench", KNOWN_REDIRECT));
     vec![
-        plan("code and PKCE grant (two requests)", 7.5, Floor::KeptThenSigned, json!({ "code": { "journeys": stage.journeys } })),
+        plan("code and PKCE grant (two requests)", 7.5, Floor::EchoThenSigned, json!({ "code": { "journeys": stage.journeys } })),
         plan("registration", 5.5, Floor::Kept, same(registration, 201)),
         plan("introspection, seen before", 1.15, Floor::Echo, same(introspection(house, &stage.access_token), 200)),
         plan("authorization server metadata", 1.1, Floor::Echo, get("/.well-known/oauth-authorization-server")),
@@ -210,8 +210,8 @@ impl FloorServer {
             Floor::Echo => self.one(bench, "echo", connections, asked, answered),
             Floor::Kept => self.one(bench, "kept", connections, asked, answered),
             Floor::Signed => self.one(bench, "signed", connections, asked, answered),
-            Floor::KeptThenSigned => {
-                let redirect = self.one(bench, "kept", connections, asked / 2, answered / 2)?;
+            Floor::EchoThenSigned => {
+                let redirect = self.one(bench, "echo", connections, asked / 2, answered / 2)?;
                 Ok(redirect + self.one(bench, "signed", connections, asked / 2, answered / 2)?)
             }
         }

@@ -63,9 +63,7 @@ def main():
             {
                 "grant_id": grant_id(birth),
                 "client_id": names[number % clients],
-                "code_hash": hash_text(),
                 "refresh_hash": hash_text(),
-                "change_id": None,
             }
             for number, birth in enumerate(born)
         )

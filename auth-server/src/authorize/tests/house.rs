@@ -71,7 +71,7 @@ impl House {
     }
 
     pub(super) async fn send(&self, browser: &mut Browser, request: TestRequest) -> Answer {
-        let service = init_service(actix_web::App::new().configure(routes::configure(self.app.clone()))).await;
+        let service = init_service(actix_web::App::new().configure(|services| routes::configure(self.app.clone())(services))).await;
         let jar = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let request = request.insert_header((header::HOST, "127.0.0.1:8080")).insert_header((header::COOKIE, jar));
         let response = call_service(&service, request.to_request()).await;

@@ -106,7 +106,7 @@ async fn a_full_queue_is_an_outage_at_once() {
         // A neighbour holds SQLite's file, so its writer takes one group and waits; PostgreSQL's writer has to wait for our own thread.
         let mut neighbour = bench.aside().await;
         neighbour.begin().await.unwrap();
-        let tries = (0..6_000).map(|_| bench.store.approve(approval(fresh_grant(START))));
+        let tries = (0..6_000).map(|_| bench.store.redeem(redemption(fresh_grant(START))));
         let mut tries = std::pin::pin!(join_all(tries));
         tokio::select! {
             biased;
@@ -132,7 +132,7 @@ async fn closing_writes_what_was_queued_and_takes_no_more() {
             .iter()
             .map(|id| {
                 let (store, id) = (bench.store.clone(), *id);
-                tokio::spawn(async move { store.approve(approval(id)).await })
+                tokio::spawn(async move { store.redeem(redemption(id)).await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -142,7 +142,7 @@ async fn closing_writes_what_was_queued_and_takes_no_more() {
             let told = write.await.unwrap();
             assert_eq!(there.grant(id).await.unwrap().is_some(), told.is_ok(), "told and kept agree");
         }
-        assert_eq!(bench.store.approve(approval(fresh_grant(START))).await.unwrap_err().status(), 503);
+        assert_eq!(bench.store.redeem(redemption(fresh_grant(START))).await.unwrap_err().status(), 503);
         assert!(matches!(bench.store.first_seen("k", "x", START).await, Err(StoreError::Closed)));
     }
 }

@@ -1,4 +1,4 @@
-//! Hot writes: approving, redeeming, rotating, ending, registering; alone, in groups and in races.
+//! Hot writes: redeeming, rotating, ending, registering; alone, in groups and in races.
 
 use oauth_types::{AccessFacts, EndedKind};
 
@@ -10,38 +10,64 @@ fn facts<'a>(grant_id: &'a str, iat: Timestamp) -> AccessFacts<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approval_is_a_grant_with_its_code() {
+async fn a_redemption_makes_of_an_approval_a_grant_and_begins_the_family() {
     for bench in benches().await {
         let grant_id = approved(&bench).await;
+        assert_eq!(bench.store.grant(&grant_id).await.unwrap(), None, "a code that nobody redeems leaves nothing");
+        let told = bench.store.redeem(redemption(grant_id)).await.unwrap();
         let row = bench.store.grant(&grant_id).await.unwrap().unwrap();
+        assert_eq!(told, row, "what was answered is what is kept");
         let asked = approval(grant_id);
         row.stands().unwrap();
-        assert_eq!((row.client_id, row.subject, row.resource), (asked.client_id, asked.subject, asked.resource));
-        assert_eq!((row.scope, row.redirect_uri, row.redirect_uri_sent), (asked.scope, asked.redirect_uri, true));
-        assert_eq!((row.nonce, row.code_hash, row.code_challenge), (asked.nonce, asked.code_hash, asked.code_challenge));
-        assert_eq!((row.code_expires_at, row.code_used_at, row.expires_at), (asked.code_expires_at, None, asked.expires_at));
-        assert_eq!((row.generation, row.refresh_hash, row.ended_at), (0, None, None));
+        assert_eq!((row.client_id, row.subject, row.resource, row.scope), (asked.client_id, asked.subject, asked.resource, asked.scope));
+        assert_eq!((row.auth_time, row.created_at, row.expires_at), (asked.auth_time, asked.created_at, asked.expires_at));
+        assert_eq!((row.redeemed_at, row.generation, row.refresh_hash), (Some(START), 1, Some(token(grant_id, 1))));
+        let without = approved(&bench).await;
+        let told = bench.store.redeem(Redemption { refresh: None, ..redemption(without) }).await.unwrap();
+        assert_eq!((told.generation, told.refresh_hash), (0, None));
         let mine = bench.store.grants_of(GrantsOf::Subject(&subject("alice")), None, 10).await.unwrap();
-        assert_eq!(mine.iter().map(|row| row.grant_id).collect::<Vec<_>>(), [grant_id]);
-        assert!(bench.store.grants_of(GrantsOf::Client(&client_id("app")), Some(grant_id), 10).await.unwrap().is_empty());
-        assert_eq!(bench.store.grant(&fresh_grant(START)).await.unwrap(), None);
+        assert_eq!(mine.len(), 2);
+        assert_eq!(bench.store.grants_of(GrantsOf::Client(&client_id("app")), Some(mine[0].grant_id), 10).await.unwrap(), mine[1..]);
         // The client is in use from now on: the purge of unused registrations leaves it.
         bench.store.0.caches.forget_all();
         assert_eq!(bench.store.client(&client_id("app")).await.unwrap().unwrap().last_used_at, Some(START));
     }
 }
 
+/// OAuth 2.1 §4.1.3: what an approval hangs on is asked when its code is redeemed, for nothing else remembers it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redemption_marks_the_code_and_begins_the_family() {
+async fn a_code_of_what_ended_since_is_not_redeemed() {
     for bench in benches().await {
-        let grant_id = approved(&bench).await;
-        let told = bench.store.redeem(redemption(grant_id)).await.unwrap();
-        let kept = bench.store.grant(&grant_id).await.unwrap().unwrap();
-        assert_eq!(told, kept, "what was answered is what is kept");
-        assert_eq!((kept.code_used_at, kept.generation, kept.refresh_hash), (Some(START), 1, Some(token(grant_id, 1))));
-        let without = approved(&bench).await;
-        let told = bench.store.redeem(Redemption { refresh: None, ..redemption(without) }).await.unwrap();
-        assert_eq!((told.generation, told.refresh_hash), (0, None));
+        let good = approved(&bench).await;
+        let [by_client, by_person, by_session] = [0; 3].map(|_| fresh_grant(START));
+        bench.store.register(new_client("other")).await.unwrap();
+        rare::account(&bench.store, "bob").await;
+        upstream::signed_in(&bench.store, "up1", "carol").await;
+        let of = |grant_id, client: &str, person: &str, session: Option<&str>| Redemption {
+            approval: Approval {
+                client_id: client_id(client),
+                subject: subject(person),
+                upstream_session: session.map(oauth_types::UpstreamSessionId::from_trusted),
+                ..approval(grant_id)
+            },
+            client_id: client_id(client),
+            ..redemption(grant_id)
+        };
+        bench.store.delete_client(&client_id("other"), START, AuditEvent { event: "client.deleted", ..AuditEvent::default() }).await.unwrap();
+        bench.store.disable_account("bob").await.unwrap();
+        upstream::end(&bench.store, "up1").await;
+        // At once, so that a refusal stands beside a redemption in one group.
+        let (one, two, three, four) = tokio::join!(
+            bench.store.redeem(of(by_client, "other", "alice", None)),
+            bench.store.redeem(of(by_person, "app", "bob", None)),
+            bench.store.redeem(of(by_session, "app", "alice", Some("up1"))),
+            bench.store.redeem(redemption(good)),
+        );
+        assert_eq!((reason(one), reason(two), reason(three)), ("client_ended", "subject_disabled", "upstream_ended"));
+        four.unwrap();
+        for grant_id in [by_client, by_person, by_session] {
+            assert_eq!(bench.store.grant(&grant_id).await.unwrap(), None);
+        }
     }
 }
 
@@ -126,11 +152,9 @@ async fn the_first_use_of_a_successor_closes_the_overlap_of_the_token_before() {
 async fn a_refusal_changes_nothing() {
     for bench in benches().await {
         let grant_id = approved(&bench).await;
-        let before = bench.store.grant(&grant_id).await.unwrap();
         let stranger = Redemption { client_id: client_id("stranger"), ..redemption(grant_id) };
         assert_eq!(reason(bench.store.redeem(stranger).await), "client_mismatch");
-        assert_eq!(bench.store.grant(&grant_id).await.unwrap(), before);
-        assert_eq!(reason(bench.store.redeem(redemption(fresh_grant(START))).await), "code_unknown");
+        assert_eq!(bench.store.grant(&grant_id).await.unwrap(), None);
         assert_eq!(reason(bench.store.rotate(rotation(fresh_grant(START), 1, "x")).await), "refresh_unknown");
         // And the code is still good.
         bench.store.redeem(redemption(grant_id)).await.unwrap();
@@ -198,8 +222,7 @@ async fn what_a_grant_hangs_on_ends_it() {
                 upstream_session: session.map(oauth_types::UpstreamSessionId::from_trusted),
                 ..approval(grant_id)
             };
-            bench.store.approve(approval).await.unwrap();
-            bench.store.redeem(Redemption { client_id: client_id(client), ..redemption(grant_id) }).await.unwrap();
+            bench.store.redeem(Redemption { approval, client_id: client_id(client), ..redemption(grant_id) }).await.unwrap();
         }
         bench.store.delete_client(&client_id("app"), START, AuditEvent { event: "client.deleted", ..AuditEvent::default() }).await.unwrap();
         bench.store.disable_account("bob").await.unwrap();
@@ -232,7 +255,6 @@ async fn each_change_leaves_one_event_with_its_source() {
             events.iter().rev().map(|event| (event.event.as_str(), event.reason.as_deref(), event.source_ip.as_deref())).collect();
         // Events of the same millisecond have no order among groups; these came one after the other, so compare as a set.
         for expected in [
-            ("code.issued", None, Some("192.0.2.7")),
             ("token.issued", None, None),
             ("token.refreshed", None, Some("192.0.2.8")),
             ("token.refreshed", Some("answered_again"), Some("192.0.2.8")),
@@ -240,10 +262,10 @@ async fn each_change_leaves_one_event_with_its_source() {
         ] {
             assert_eq!(told.iter().filter(|event| **event == expected).count(), 1, "{expected:?} in {told:?}");
         }
-        assert_eq!(told.len(), 5);
-        let by_reference = bench.store.audit_of("REF0000001").await.unwrap();
-        assert_eq!(by_reference.iter().map(|event| event.event.as_str()).collect::<Vec<_>>(), ["code.issued"]);
-        assert_eq!(by_reference[0].client_id.as_deref(), Some("app"));
+        assert_eq!(told.len(), 4);
+        let issued = events.iter().find(|event| event.event == "token.issued").unwrap();
+        let detail: serde_json::Value = serde_json::from_str(issued.detail.as_deref().unwrap()).unwrap();
+        assert_eq!(detail, serde_json::json!({ "approved_from": "192.0.2.7", "approval_reference": "REF0000001" }));
     }
 }
 
@@ -256,7 +278,6 @@ async fn many_grants_at_once_each_get_their_own() {
                 let store = bench.store.clone();
                 let grant_id = fresh_grant(START);
                 tokio::spawn(async move {
-                    store.approve(approval(grant_id)).await.unwrap();
                     store.redeem(redemption(grant_id)).await.unwrap();
                     for generation in 1..4 {
                         let told = store.rotate(rotation(grant_id, generation, "x")).await.unwrap();

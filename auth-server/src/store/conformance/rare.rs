@@ -242,7 +242,8 @@ async fn the_purge_leaves_everything_from_which_something_lives() {
         let (store, clock) = (&bench.store, &bench.clock);
         let living = redeemed(&bench).await;
         store.rotate(rotation(living, 1, "x")).await.unwrap();
-        let unredeemed = approved(&bench).await;
+        let once = approved(&bench).await;
+        store.redeem(Redemption { refresh: None, ..redemption(once) }).await.unwrap();
         store.register(new_client("unused")).await.unwrap();
         store.first_seen("jti", "x", START + Ttl(60)).await.unwrap();
         assert_eq!(store.purge(START).await.unwrap().grants, 0);
@@ -252,10 +253,10 @@ async fn the_purge_leaves_everything_from_which_something_lives() {
         assert_eq!(store.grant(&living).await.unwrap().unwrap().successor_sealed, None, "no seal beyond the overlap");
         clock.advance(Ttl::days(4));
         let report = store.purge(clock.now()).await.unwrap();
-        assert_eq!((report.clients, report.grants), (1, 1), "what was never used, and the code that never was");
+        assert_eq!((report.clients, report.grants), (1, 1), "what was never used, and the grant that had one access token");
         assert!(store.client(&client_id("unused")).await.unwrap().is_none());
         assert!(store.client(&client_id("app")).await.unwrap().is_some());
-        assert!(store.grant(&unredeemed).await.unwrap().is_none());
+        assert!(store.grant(&once).await.unwrap().is_none());
         assert!(store.grant(&living).await.unwrap().is_some());
         clock.advance(Ttl::days(29));
         assert_eq!(store.purge(clock.now()).await.unwrap().grants, 1, "its refresh token is past");
@@ -283,7 +284,8 @@ async fn the_purge_of_endings_keeps_the_numbers_going() {
 async fn redeemed_later(bench: &Bench) -> GrantId {
     let grant_id = fresh_grant(bench.clock.now());
     let now = bench.clock.now();
-    bench.store.approve(Approval { created_at: now, code_expires_at: now + Ttl(60), ..approval(grant_id) }).await.unwrap();
+    let approval = Approval { created_at: now, code_expires_at: now + Ttl(60), ..approval(grant_id) };
+    bench.store.redeem(Redemption { approval, ..redemption(grant_id) }).await.unwrap();
     grant_id
 }
 

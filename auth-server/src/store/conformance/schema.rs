@@ -14,13 +14,13 @@ const RELEASED: &[(i64, &[&str])] = &[(
         "INSERT INTO subjects (subject, display_name, created_at) VALUES ('alice', 'Alice', 1)",
         "INSERT INTO accounts (username, subject, password_phc, created_at) VALUES ('alice', 'alice', 'phc', 1)",
         "INSERT INTO identities (issuer, upstream_subject, subject, created_at) VALUES ('https://idp.example', 'u-1', 'alice', 1)",
-        "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, redirect_uri_sent, auth_time, code_hash,
-            code_challenge, code_expires_at, created_at, expires_at, generation, answered_again)
-           VALUES ('00000000000000000000000001', 'app', 'alice', 'https://mcp.example/mcp', 'mcp:read', 'https://app.example/callback', true,
-            1, 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', 61, 1, 9999999999, 0, 0)",
+        "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, auth_time, created_at, redeemed_at, expires_at,
+            generation, answered_again)
+           VALUES ('00000000000000000000000001', 'app', 'alice', 'https://mcp.example/mcp', 'mcp:read', 'https://app.example/callback', 1, 1, 2,
+            9999999999, 0, 0)",
         "INSERT INTO signing_keys (kid, alg, sealed_private, public_jwk, created_at, active_from) VALUES ('k', 'ES256', 's', '{}', 1, 1)",
         "INSERT INTO ended (number, kind, hash, forget_after) VALUES (1, 'grant', 'AAAAAAAAAAAAAAAAAAAAAA', 9999999999)",
-        "INSERT INTO audit (audit_id, at, event) VALUES ('00000000000000000000000002', 1, 'code.issued')",
+        "INSERT INTO audit (audit_id, at, event) VALUES ('00000000000000000000000002', 1, 'token.issued')",
     ],
 )];
 
@@ -58,7 +58,7 @@ async fn rows_of_every_released_version_survive_the_walk() {
             assert_eq!(store.client(&client_id("app")).await.unwrap().unwrap().name, "App");
             assert_eq!(store.account("alice").await.unwrap().unwrap().password_phc, "phc");
             let grant = store.grant(&GrantId::parse("00000000000000000000000001").unwrap()).await.unwrap().unwrap();
-            assert!(grant.redirect_uri_sent && grant.stands().is_ok());
+            assert!(grant.redeemed_at == Some(Timestamp(2)) && grant.stands().is_ok());
             assert_eq!(store.keys().await.unwrap().len(), 1);
             assert_eq!(store.ended_after(0, 10).await.unwrap().len(), 1);
             assert_eq!(store.audit_events(&Default::default(), None, 10).await.unwrap().len(), 1);

@@ -241,8 +241,8 @@ async fn a_notice_ends_its_session_with_everything_that_stands_on_it() {
         for name in ["named", "other"] {
             signed_in(store, name, "alice").await;
             let grant_id = fresh_grant(START);
-            store.approve(Approval { upstream_session: Some(id(name)), ..approval(grant_id) }).await.unwrap();
-            store.redeem(redemption(grant_id)).await.unwrap();
+            let approval = Approval { upstream_session: Some(id(name)), ..approval(grant_id) };
+            store.redeem(Redemption { approval, ..redemption(grant_id) }).await.unwrap();
             grants.push(grant_id);
             let cookie = NewBrowserSession {
                 id: hash(name),

@@ -38,7 +38,7 @@ async fn nobody_introspects_without_a_proof() {
 #[actix_web::test]
 async fn a_confidential_client_may_ask_about_its_own_tokens() {
     let house = House::open().await;
-    let (_, code) = house.approve("keeper").await;
+    let (_, code) = house.approve("keeper");
     let form = [("grant_type", "authorization_code"), ("code", code.expose()), ("code_verifier", VERIFIER)];
     let tokens = house.post("/token", Some(("keeper", SECRET)), &form).await;
     assert_eq!(tokens.status, 200, "{}", tokens.json());

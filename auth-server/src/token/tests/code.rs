@@ -13,7 +13,7 @@ use crate::{
 #[actix_web::test]
 async fn a_code_becomes_an_access_token_for_its_resource_and_a_refresh_token() {
     let house = House::open().await;
-    let (grant, code) = house.approve("app").await;
+    let (grant, code) = house.approve("app");
     let answer = house.redeem("app", &code).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers.get(header::CACHE_CONTROL).unwrap(), "no-store");
@@ -37,7 +37,7 @@ async fn a_code_becomes_an_access_token_for_its_resource_and_a_refresh_token() {
 #[actix_web::test]
 async fn of_thirty_two_parallel_redemptions_one_wins() {
     let house = House::open().await;
-    let (_, code) = house.approve("app").await;
+    let (_, code) = house.approve("app");
     let answers = join_all((0..32).map(|_| house.redeem("app", &code))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().filter(|answer| answer.status != 200).all(|answer| answer.refusal() == (400, "invalid_grant".to_owned())));
@@ -47,7 +47,7 @@ async fn of_thirty_two_parallel_redemptions_one_wins() {
 #[actix_web::test]
 async fn a_replayed_code_ends_what_was_made_from_it() {
     let house = House::open().await;
-    let (_, code) = house.approve("app").await;
+    let (_, code) = house.approve("app");
     let first = house.redeem("app", &code).await;
     assert!(house.is_active(&first.text("access_token")).await);
     assert_eq!(house.redeem("app", &code).await.refusal(), (400, "invalid_grant".to_owned()));
@@ -59,7 +59,7 @@ async fn a_replayed_code_ends_what_was_made_from_it() {
 #[actix_web::test]
 async fn a_stranger_cannot_burn_a_code() {
     let house = House::open().await;
-    let (_, code) = house.approve("app").await;
+    let (_, code) = house.approve("app");
     assert_eq!(house.redeem("other", &code).await.refusal(), (400, "invalid_grant".to_owned()));
     let wrong = [("grant_type", "authorization_code"), ("client_id", "app"), ("code", code.expose()), ("code_verifier", &"x".repeat(43))];
     assert_eq!(house.post("/token", None, &wrong).await.refusal(), (400, "invalid_grant".to_owned()));

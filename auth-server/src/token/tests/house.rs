@@ -10,16 +10,16 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use oauth_types::{ClientId, CodeChallenge, CodeSecret, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash};
+use oauth_types::{ClientId, CodeSecret, GrantId, ResourceUri, Subject, Timestamp, TokenHash};
 use serde_json::Value;
 
-use super::super::fixtures::{CHALLENGE, REDIRECT, VERIFIER};
+use super::super::fixtures::{REDIRECT, VERIFIER, approval};
 use crate::{
     App,
     client::tests::row,
     clock::{Clock as _, FixedClock},
-    routes, secret,
-    store::{Approval, AuditEvent, AuthMethod, ClientRow, NewAccount, NewClient, Trail},
+    code, routes, secret,
+    store::{Approval, AuditEvent, AuthMethod, ClientRow, NewAccount, NewClient},
 };
 
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -94,34 +94,23 @@ impl House {
     }
 
     /// Alice allowed the client something; this is its code.
-    pub(super) async fn approve(&self, client: &str) -> (GrantId, CodeSecret) {
+    pub(super) fn approve(&self, client: &str) -> (GrantId, CodeSecret) {
         let (now, lifetimes) = (self.clock.now(), &self.app.config.lifetimes);
-        let grant_id = GrantId::born(self.clock.now_ms(), secret::fresh_bytes());
-        let code = self.app.keys.mint_code(grant_id, false);
         let approval = Approval {
-            grant_id,
+            grant_id: GrantId::born(self.clock.now_ms(), secret::fresh_bytes()),
             client_id: ClientId::parse(client).unwrap(),
-            subject: Subject::from_trusted("alice"),
             resource: ResourceUri::parse(RESOURCE).unwrap(),
-            scope: Scope::parse("mcp:read mcp:write").unwrap(),
-            redirect_uri: RedirectUri::parse(REDIRECT).unwrap(),
-            redirect_uri_sent: true,
-            upstream_session: None,
             auth_time: now,
-            nonce: None,
-            code_hash: code.hash(),
-            code_challenge: CodeChallenge::parse(CHALLENGE).unwrap(),
             code_expires_at: now + lifetimes.code,
             expires_at: now + lifetimes.grant,
             created_at: now,
-            trail: Trail::default(),
+            ..approval()
         };
-        self.app.store.approve(approval).await.unwrap();
-        (grant_id, code)
+        (approval.grant_id, code::seal(self.app.keys.sealing(), &approval).unwrap())
     }
 
     pub(super) async fn send(&self, request: TestRequest) -> Answer {
-        let service = init_service(actix_web::App::new().configure(routes::configure(self.app.clone()))).await;
+        let service = init_service(actix_web::App::new().configure(|services| routes::configure(self.app.clone())(services))).await;
         let response = call_service(&service, request.insert_header((header::HOST, "127.0.0.1:8080")).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, body: read_body(response).await.to_vec() }
@@ -148,7 +137,7 @@ impl House {
 
     /// A public client with tokens.
     pub(super) async fn connected(&self, client: &str) -> Answer {
-        let (_, code) = self.approve(client).await;
+        let (_, code) = self.approve(client);
         let answer = self.redeem(client, &code).await;
         assert_eq!(answer.status, 200, "{}", answer.json());
         answer

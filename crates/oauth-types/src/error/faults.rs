@@ -129,7 +129,6 @@ faults! {
     /// Why a grant was refused. All of these look the same from outside; the log and the tests tell them apart.
     GrantFault {
         CodeMalformed => "code_malformed", "the code was not made by this server";
-        CodeUnknown => "code_unknown", "no grant has this code";
         CodeExpired => "code_expired", "the code was presented too late";
         CodeReplayed => "code_replayed", "the code was used before, so its grant has ended (OAuth 2.1 section 4.1.3)";
         ClientMismatch => "client_mismatch", "the code or token was issued to another client";
