@@ -135,12 +135,12 @@ impl App {
         let routes = routes::configure(self.clone());
         let server =
             HttpServer::new(move || actix_web::App::new().configure(|services| first(services)).configure(|services| routes(services)))
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_TIMEOUT)
-            // Without it a streamed answer waits 40 ms for the client's acknowledgement of its first write.
-            .tcp_nodelay(true)
-            .max_connections(self.config.connections_max)
-            .shutdown_timeout(SHUTDOWN_SECONDS);
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(HEAD_TIMEOUT)
+                // Without it a streamed answer waits 40 ms for the client's acknowledgement of its first write.
+                .tcp_nodelay(true)
+                .max_connections(self.config.connections_max)
+                .shutdown_timeout(SHUTDOWN_SECONDS);
         let server = match self.config.workers {
             Some(count) => server.workers(count),
             None => server,

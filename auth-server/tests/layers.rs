@@ -31,7 +31,20 @@ const LAYERS: [(Layer, &[&str]); 4] = [
     ),
     (
         Layer::Step,
-        &["client", "code", "access_token", "referee", "policy", "audit", "pages", "http", "accounts", "browser", "openid", "upstream_session"],
+        &[
+            "client",
+            "code",
+            "access_token",
+            "referee",
+            "policy",
+            "audit",
+            "pages",
+            "http",
+            "accounts",
+            "browser",
+            "openid",
+            "upstream_session",
+        ],
     ),
     (Layer::Adapter, &["store", "ephemeral", "upstream", "keys", "i18n", "clock", "secret", "telemetry", "config"]),
 ];

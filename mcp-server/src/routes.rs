@@ -32,10 +32,15 @@ impl Server {
                 .service(web::resource("/mcp/").to(mount::answer))
                 // The same tools for people without an MCP client.
                 .service(web::resource("/api/v1/tools").to(rest::tools))
-                .service(web::resource("/api/v1/tools/{name}").to(rest::call))
                 .service(web::resource("/api/v1/openapi.json").to(rest::openapi))
+                // Patterns stand below a plain prefix: the router compares that first, for requests that are none of theirs.
+                .service(web::scope("/api/v1/tools").service(web::resource("/{name:.+}").to(rest::call)))
                 // Where the links of search results lead.
-                .service(web::resource("/documents/{id}").route(web::get().to(rest::document)).route(web::head().to(rest::document)));
+                .service(
+                    web::scope("/documents")
+                        .service(web::resource("/{id:.+}").route(web::get().to(rest::document)).route(web::head().to(rest::document)))
+                        .default_service(web::to(rest::no_document)),
+                );
             // RFC 9728.
             metadata(service);
         })

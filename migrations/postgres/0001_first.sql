@@ -136,7 +136,6 @@ CREATE TABLE grants (
     successor_sealed   TEXT
 );
 CREATE INDEX grants_subject ON grants (subject);
-CREATE INDEX grants_client ON grants (client_id);
 
 -- What may come once. Read by first_seen. Rows die when they expire.
 CREATE TABLE seen (

@@ -130,7 +130,6 @@ CREATE TABLE grants (
     successor_sealed   TEXT
 ) WITHOUT ROWID;
 CREATE INDEX grants_subject ON grants (subject);
-CREATE INDEX grants_client ON grants (client_id);
 
 -- What may come once. Read by first_seen. Rows die when they expire.
 CREATE TABLE seen (

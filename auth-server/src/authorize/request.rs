@@ -163,6 +163,10 @@ fn proven_redirect(client: &ClientRow, parameters: &Params) -> Result<RedirectUr
             _ => Err(Error::InvalidRedirectUri(RedirectFault::Missing)),
         };
     };
+    // What stands there letter by letter was read when it was registered.
+    if let Some(same) = client.redirect_uris.iter().find(|registered| registered.as_str() == text) {
+        return Ok(same.clone());
+    }
     let asked = RedirectUri::parse(text).map_err(Error::InvalidRedirectUri)?;
     let registered = client.redirect_uris.iter().any(|registered| registered.allows(&asked));
     registered.then_some(asked).ok_or(Error::InvalidRedirectUri(RedirectFault::NotRegistered))

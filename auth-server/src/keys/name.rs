@@ -43,7 +43,8 @@ impl KeyStore {
         // A grant that is refreshed every second for a century stays below; past that it must sign in again.
         let generation = name.generation.checked_add(1).ok_or(KeyError::Crypto("a grant was refreshed too often"))?;
         let token = self.mint_refresh(name.grant, generation, name.upstream);
-        let sealed = self.0.sealing.seal_under(Purpose::Successor, rotated.as_bytes(), &name.grant.to_bytes(), token.expose().as_bytes())?;
+        let sealed =
+            self.0.sealing.seal_under(Purpose::Successor, rotated.as_bytes(), &name.grant.to_bytes(), token.expose().as_bytes())?;
         Ok(Successor { token, sealed })
     }
 

@@ -31,7 +31,20 @@ pub(super) struct Elements {
     begins: Vec<(char, usize)>,
 }
 
+/// What an element has in texts and in places, a little more than most: a group grows its memory once.
+const ELEMENT_BYTES: usize = 512;
+const ELEMENT_PLACES: usize = 20;
+
 impl Elements {
+    /// With room for so many.
+    pub(super) fn with_room_for(count: usize) -> Self {
+        Self {
+            text: String::with_capacity(count * ELEMENT_BYTES),
+            cells: Vec::with_capacity(count * ELEMENT_PLACES),
+            begins: Vec::with_capacity(count),
+        }
+    }
+
     /// Begins an element of this letter.
     pub(super) fn begin(&mut self, letter: char) {
         self.begins.push((letter, self.cells.len()));

@@ -5,9 +5,7 @@
 //! insert, a rotation one compare-and-set on one row found by its key, and nothing grows with use. The writes themselves are
 //! [`Change`](super::change)s; here are the row and how it is read.
 
-use oauth_types::{
-    ClientId, GrantFault, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash, UpstreamSessionId,
-};
+use oauth_types::{ClientId, GrantFault, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp, TokenHash, UpstreamSessionId};
 
 use super::{
     Approval, Store, StoreError,
@@ -130,7 +128,7 @@ impl GrantRow {
     }
 }
 
-/// What a grant hangs on that ended, as three bits.
+/// What a grant hangs on that ended, as three bits; of an approval two more.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hung(i64);
 
@@ -150,15 +148,16 @@ impl Hung {
     fn upstream(self) -> bool {
         self.0 & 4 != 0
     }
-}
 
-/// Whose grants to list.
-#[derive(Debug, Clone, Copy)]
-pub enum GrantsOf<'a> {
-    /// A person's.
-    Subject(&'a Subject),
-    /// A client's.
-    Client(&'a ClientId),
+    /// The code of this approval was redeemed: there is a row.
+    pub(super) fn redeemed(self) -> bool {
+        self.0 & 8 != 0
+    }
+
+    /// The client was not marked as used today.
+    pub(super) fn client_unmarked(self) -> bool {
+        self.0 & 16 != 0
+    }
 }
 
 /// The columns of a grant in the order of [`GrantReader::read`]; the last says in three bits what it hangs on that ended.
@@ -190,18 +189,29 @@ macro_rules! grant_joins {
 }
 pub(super) use {grant_columns, grant_joins, hung};
 
-/// What an approval hangs on, before it has a row: each of `$1` is grant, client, person, sign-in and birth.
-pub(super) const HUNG_SET: &str = concat!(
-    "SELECT g.grant_id, ",
-    hung!(),
+/// More of an approval: was its code redeemed, and is its client due to be marked as used? Once a day is enough for that.
+macro_rules! standing {
+    ($now:literal) => {
+        concat!(
+            "SELECT g.grant_id, ",
+            $crate::store::grants::hung!(),
+            " + CAST(CASE WHEN EXISTS (SELECT 1 FROM grants AS r WHERE r.grant_id = g.grant_id) THEN 8 ELSE 0 END
+       + CASE WHEN c.last_used_at IS NULL OR c.last_used_at < ",
+            $now,
+            " - 86400 THEN 16 ELSE 0 END AS BIGINT)"
+        )
+    };
+}
+/// What an approval hangs on, before it has a row: each of `$1` is grant, client, person, sign-in and birth; `$2` is the time.
+pub(super) const STANDING_SET: &str = concat!(
+    standing!("$2"),
     " FROM (SELECT j.value->>0 AS grant_id, j.value->>1 AS client_id, j.value->>2 AS subject, j.value->>3 AS upstream_session,
     CAST(j.value->>4 AS BIGINT) AS created_at FROM json_each($1) AS j) AS g ",
     grant_joins!()
 );
-/// The same for one.
-pub(super) const HUNG_ROW: &str = concat!(
-    "SELECT g.grant_id, ",
-    hung!(),
+/// The same for one; the time comes last.
+pub(super) const STANDING_ROW: &str = concat!(
+    standing!("$6"),
     " FROM (SELECT $1 AS grant_id, $2 AS client_id, $3 AS subject, $4 AS upstream_session, $5 AS created_at) AS g ",
     grant_joins!()
 );
@@ -214,14 +224,6 @@ const OF_SUBJECT: &str = concat!(
     grant_joins!(),
     " WHERE g.subject = $1 AND g.grant_id > $2 ORDER BY g.grant_id LIMIT $3"
 );
-const OF_CLIENT: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g ",
-    grant_joins!(),
-    " WHERE g.client_id = $1 AND g.grant_id > $2 ORDER BY g.grant_id LIMIT $3"
-);
-
 impl Store {
     /// The grant of this id.
     ///
@@ -232,17 +234,14 @@ impl Store {
         row.map(|row| read(&row)).transpose()
     }
 
-    /// A page of grants, oldest first, after this one.
+    /// A page of this person's grants, oldest first, after this one.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn grants_of(&self, whose: GrantsOf<'_>, after: Option<GrantId>, limit: i64) -> Result<Vec<GrantRow>, StoreError> {
+    pub async fn grants_of(&self, person: &Subject, after: Option<GrantId>, limit: i64) -> Result<Vec<GrantRow>, StoreError> {
         let after = after.map_or_else(String::new, |id| id.to_string());
-        let (sql, of) = match whose {
-            GrantsOf::Subject(subject) => (OF_SUBJECT, subject.as_str()),
-            GrantsOf::Client(client) => (OF_CLIENT, client.as_str()),
-        };
-        self.0.readers.rows(sql, &[Value::Text(of), Value::Text(&after), Value::Int(limit)]).await?.iter().map(read).collect()
+        let values = [Value::Text(person.as_str()), Value::Text(&after), Value::Int(limit)];
+        self.0.readers.rows(OF_SUBJECT, &values).await?.iter().map(read).collect()
     }
 }
 

@@ -27,81 +27,115 @@ const LOCK: &str = concat!(
 );
 const RECEIPTS: &str = "SELECT audit_id FROM json_each($1) AS j JOIN audit ON audit_id = j.value->>0";
 
-/// Reads the rows that the members are about, in a transaction that is a write from its beginning. `false`: nothing to read, not begun.
-pub(super) async fn look(conn: &mut Conn, members: &[Change]) -> Result<(HashMap<GrantId, GrantRow>, bool), StoreError> {
-    let ids: Vec<_> = members.iter().filter_map(reads).map(|id| id.text()).collect();
-    if ids.is_empty() {
-        return Ok((HashMap::new(), false));
+/// What was read for a group.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// Of an approval that was never redeemed: what would stand in its row.
+    pub(super) rows: HashMap<GrantId, GrantRow>,
+    /// A client among them was not marked as used today.
+    pub(super) unmarked: bool,
+    /// A transaction that is a write from its beginning was begun for it.
+    pub(super) begun: bool,
+}
+
+/// Reads what the members are about.
+pub(super) async fn look(conn: &mut Conn, members: &[Change], now: Timestamp) -> Result<Looked, StoreError> {
+    let mut looked = Looked::default();
+    let approvals: Vec<&Approval> = members.iter().filter_map(redeems).collect();
+    let mut ids: Vec<GrantId> = members.iter().filter_map(reads).collect();
+    looked.begun = !(approvals.is_empty() && ids.is_empty());
+    if looked.begun {
+        conn.begin().await?;
     }
-    conn.begin().await?;
-    let looked = match conn {
+    if !approvals.is_empty() {
+        ids.extend(look_at_approvals(conn, &approvals, now, &mut looked).await?);
+    }
+    if !ids.is_empty() {
+        look_at_grants(conn, &ids, &mut looked.rows).await?;
+    }
+    Ok(looked)
+}
+
+fn redeems(change: &Change) -> Option<&Approval> {
+    match change {
+        Change::Redeem(redemption, _) => Some(&redemption.approval),
+        _ => None,
+    }
+}
+
+fn reads(change: &Change) -> Option<GrantId> {
+    match change {
+        Change::Rotate(rotation, _) => Some(rotation.grant_id),
+        Change::End(ending, _) => match ending.what {
+            Ended::Grant(id) => Some(id),
+            Ended::Token { .. } => None,
+        },
+        // Read as approvals; nobody knows a client before its registration.
+        Change::Redeem(..) | Change::Register(..) => None,
+    }
+}
+
+async fn look_at_grants(conn: &mut Conn, ids: &[GrantId], rows: &mut HashMap<GrantId, GrantRow>) -> Result<(), StoreError> {
+    let ids: Vec<_> = ids.iter().map(|id| id.text()).collect();
+    let found = match conn {
         Conn::Sqlite(conn) => conn.ask_each(grants::GRANT, ids.iter().map(|id| [Value::Text(id)])).map(|(_, rows)| rows),
         Conn::Postgres(_) => {
             let json = format!("[[\"{}\"]]", ids.iter().map(|id| &**id).collect::<Vec<&str>>().join("\"],[\""));
             conn.ask(LOCK, &[Value::Text(&json)]).await.map(|(_, rows)| rows)
         }
     };
-    let rows = looked.map_err(StoreError::when("read the rows of a group"))?;
-    let mut rows: HashMap<_, _> =
-        rows.iter().map(|row| grants::read(row).map(|row| (row.grant_id, row))).collect::<Result<_, StoreError>>()?;
-    look_before(conn, members, &mut rows).await?;
-    Ok((rows, true))
-}
-
-/// An approval whose code was never redeemed has no row, but it hangs on things that may have ended.
-async fn look_before(conn: &mut Conn, members: &[Change], rows: &mut HashMap<GrantId, GrantRow>) -> Result<(), StoreError> {
-    let redeemed = members.iter().filter_map(|member| match member {
-        Change::Redeem(redemption, _) => Some(&redemption.approval),
-        _ => None,
-    });
-    let fresh: Vec<&Approval> = redeemed.filter(|approval| !rows.contains_key(&approval.grant_id)).collect();
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    let looked = match conn {
-        Conn::Sqlite(conn) => {
-            let ids: Vec<_> = fresh.iter().map(|approval| approval.grant_id.text()).collect();
-            conn.ask_each(grants::HUNG_ROW, fresh.iter().zip(&ids).map(|(approval, id)| hangs_on(approval, id))).map(|(_, rows)| rows)
-        }
-        Conn::Postgres(_) => {
-            let asked: Vec<_> = fresh
-                .iter()
-                .map(|approval| {
-                    let session = approval.upstream_session.as_ref().map(|session| session.as_str());
-                    (approval.grant_id, approval.client_id.as_str(), approval.subject.as_str(), session, approval.created_at.0)
-                })
-                .collect();
-            let json = serde_json::to_string(&asked).map_err(|_| StoreError::Corrupt { column: "client_id" })?;
-            conn.ask(grants::HUNG_SET, &[Value::Text(&json)]).await.map(|(_, rows)| rows)
-        }
-    };
-    let looked = looked.map_err(StoreError::when("read what approvals hang on"))?;
-    let hung: HashMap<&str, Hung> = looked.iter().map(|row| Ok((row.text(0)?, Hung::read(row, 1)?))).collect::<Result<_, StoreError>>()?;
-    for approval in fresh {
-        // Every one was asked about; one without an answer is left out, and its judge is never asked.
-        if let Some(hung) = hung.get(&*approval.grant_id.text()) {
-            rows.insert(approval.grant_id, GrantRow::before(approval, *hung));
-        }
+    for row in &found.map_err(StoreError::when("read the rows of a group"))? {
+        let row = grants::read(row)?;
+        rows.insert(row.grant_id, row);
     }
     Ok(())
 }
 
-fn hangs_on<'a>(approval: &'a Approval, id: &'a str) -> [Value<'a>; 5] {
-    let session = approval.upstream_session.as_ref().map(|session| session.as_str());
-    let (client, person) = (approval.client_id.as_str(), approval.subject.as_str());
-    [Value::Text(id), Value::Text(client), Value::Text(person), Value::MaybeText(session), Value::Int(approval.created_at.0)]
+/// An approval has no row before its code is redeemed, but it hangs on things that may have ended. Answers those that have one.
+async fn look_at_approvals(
+    conn: &mut Conn,
+    approvals: &[&Approval],
+    now: Timestamp,
+    looked: &mut Looked,
+) -> Result<Vec<GrantId>, StoreError> {
+    let found = match conn {
+        Conn::Sqlite(conn) => {
+            let ids: Vec<_> = approvals.iter().map(|approval| approval.grant_id.text()).collect();
+            let asked = approvals.iter().zip(&ids).map(|(approval, id)| {
+                let (client, person, session, born) = hangs_on(approval);
+                [Value::Text(id), Value::Text(client), Value::Text(person), Value::MaybeText(session), Value::Int(born), Value::Int(now.0)]
+            });
+            conn.ask_each(grants::STANDING_ROW, asked).map(|(_, rows)| rows)
+        }
+        Conn::Postgres(_) => {
+            let asked: Vec<_> = approvals.iter().map(|approval| (approval.grant_id, hangs_on(approval))).collect();
+            let asked: Vec<_> = asked.iter().map(|(id, (client, person, session, born))| (id, client, person, session, born)).collect();
+            let json = serde_json::to_string(&asked).map_err(|_| StoreError::Corrupt { column: "client_id" })?;
+            conn.ask(grants::STANDING_SET, &[Value::Text(&json), Value::Int(now.0)]).await.map(|(_, rows)| rows)
+        }
+    };
+    let found = found.map_err(StoreError::when("read what approvals hang on"))?;
+    let mut redeemed = Vec::new();
+    for (place, row) in found.iter().enumerate() {
+        let (id, standing) = (row.text(0)?, Hung::read(row, 1)?);
+        let is_meant = |approval: &&&Approval| *approval.grant_id.text() == *id;
+        // SQLite answers one after the other, PostgreSQL in whatever order.
+        let approval = approvals.get(place).filter(is_meant).or_else(|| approvals.iter().find(is_meant));
+        let approval = approval.ok_or(StoreError::Corrupt { column: "grant_id" })?;
+        looked.unmarked |= standing.client_unmarked();
+        if standing.redeemed() {
+            redeemed.push(approval.grant_id);
+        } else {
+            looked.rows.insert(approval.grant_id, GrantRow::before(approval, standing));
+        }
+    }
+    Ok(redeemed)
 }
 
-fn reads(change: &Change) -> Option<GrantId> {
-    match change {
-        Change::Redeem(redemption, _) => Some(redemption.approval.grant_id),
-        Change::Rotate(rotation, _) => Some(rotation.grant_id),
-        Change::End(ending, _) => match ending.what {
-            Ended::Grant(id) => Some(id),
-            Ended::Token { .. } => None,
-        },
-        Change::Register(..) => None,
-    }
+/// Client, person, sign-in and birth.
+fn hangs_on(approval: &Approval) -> (&str, &str, Option<&str>, i64) {
+    let session = approval.upstream_session.as_ref().map(|session| session.as_str());
+    (approval.client_id.as_str(), approval.subject.as_str(), session, approval.created_at.0)
 }
 
 /// Writes what the plan says and commits. Answers what ended, with its numbers.

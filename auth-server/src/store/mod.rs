@@ -56,7 +56,7 @@ pub use self::{
     consents::{ConsentKey, ConsentRow},
     ended::EndedView,
     error::StoreError,
-    grants::{EndReason, GrantRow, GrantsOf},
+    grants::{EndReason, GrantRow},
     identities::NewIdentity,
     keys::KeyRow,
     purge::PurgeReport,

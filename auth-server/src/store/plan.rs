@@ -2,10 +2,7 @@
 //!
 //! Pure: rows and changes in, answers and elements out.
 
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oauth_types::{Bug, EndedKind, Error, GrantFault, GrantId, Timestamp, ended_hash};
 
@@ -15,6 +12,7 @@ use super::{
     change::{Answer, Change, Ended, Ending, Redeem, Redemption, Rotate, Rotated, Rotation, Trail},
     clients,
     elements::Elements,
+    group::Looked,
     statements::Kind,
 };
 use crate::secret;
@@ -79,16 +77,13 @@ struct Told<'a> {
 
 impl Plan {
     /// Asks each judge in turn. Pure but for the clock that was read before.
-    pub(super) fn judge(
-        &mut self,
-        members: &[Change],
-        mut rows: HashMap<GrantId, GrantRow>,
-        now: Timestamp,
-        now_ms: i64,
-        ended_until: Timestamp,
-    ) {
-        *self = Self { receipt_root: secret::fresh_bytes(), now_ms, ended_until, ..Self::default() };
+    pub(super) fn judge(&mut self, members: &[Change], looked: Looked, now: Timestamp, now_ms: i64, ended_until: Timestamp) {
+        let (mut rows, elements) = (looked.rows, Elements::with_room_for(members.len()));
+        *self = Self { receipt_root: secret::fresh_bytes(), now_ms, ended_until, elements, ..Self::default() };
         self.verdicts.reserve(members.len());
+        if looked.unmarked {
+            self.count(Kind::Touch);
+        }
         for member in members {
             let verdict = match member {
                 Change::Register(new, _) => self.register(new),
@@ -278,10 +273,7 @@ impl Plan {
     /// The kinds of statement that this plan needs.
     pub(super) fn kinds(&self) -> impl Iterator<Item = Kind> {
         let expected = self.expected;
-        Kind::ALL.into_iter().filter(move |kind| match kind {
-            Kind::Touch => expected[Kind::Redeem as usize] > 0,
-            kind => expected[*kind as usize] > 0,
-        })
+        Kind::ALL.into_iter().filter(move |kind| expected[*kind as usize] > 0)
     }
 
     /// How many endings every process must hear of.

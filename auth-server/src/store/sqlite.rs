@@ -11,8 +11,8 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, Statement, types::ValueRe
 
 use super::db::{Answer, Durability, Row, Value};
 
-/// The texts of one grant, so that a row's text grows once at most.
-const TEXT_BYTES_TYPICAL: usize = 640;
+/// The texts of a row by the number of its columns, so that they grow once at most.
+const CELL_BYTES_TYPICAL: usize = 32;
 
 /// A connection of the thread that holds it.
 pub(crate) struct Direct {
@@ -137,7 +137,7 @@ enum Cell {
 
 impl DirectRow {
     fn copy(row: &rusqlite::Row<'_>, shape: &Arc<Shape>) -> Result<Self, BoxError> {
-        let (mut text, mut cells) = (String::with_capacity(TEXT_BYTES_TYPICAL), Vec::with_capacity(shape.gives.len()));
+        let (mut text, mut cells) = (String::with_capacity(shape.gives.len() * CELL_BYTES_TYPICAL), Vec::with_capacity(shape.gives.len()));
         for place in 0..shape.gives.len() {
             cells.push(match row.get_ref(place)? {
                 ValueRef::Null => Cell::Null,

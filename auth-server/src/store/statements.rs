@@ -1,9 +1,10 @@
 //! The statements of a group: one text each, walked in two ways.
 //!
-//! A text says `{5}` for what stands in place 5 of an element (elements.rs), `{now}` for the time, `{each}` where it begins to say
-//! which elements it is about, and `{by 5}` for their order. For PostgreSQL that becomes a set, `FROM json_each($1)`, for a call there is a journey. For SQLite it
+//! A text says `{5}` for what stands in place 5 of an element (elements.rs), `{now}` for the time, and `{each}` where it begins to say
+//! which elements it is about; what it inserts stands between `{rows}` and `{end}`, with `by 5` in that order. For PostgreSQL that becomes a set, `FROM json_each($1)`, for a call there is a journey. For SQLite it
 //! becomes a parameter, and the prepared statement runs once an element: there a call costs less than reading JSON. The `WHERE` of
-//! each repeats the compare-and-set.
+//! each repeats the compare-and-set. What it inserts it says with `VALUES`: behind a `SELECT` SQLite expects many rows and copies each
+//! page beforehand, to take the first ones back if a later one fails.
 
 use std::{fmt::Write as _, sync::OnceLock};
 
@@ -67,8 +68,8 @@ impl Kind {
             Self::Redeem => {
                 "INSERT INTO grants (grant_id, client_id, subject, resource, scope, redirect_uri, upstream_session, auth_time, created_at,
     redeemed_at, expires_at, last_used_at, generation, refresh_hash, refresh_expires_at, answered_again)
-  SELECT {5}, {3}, {4}, {10}, {11}, {12}, {13}, CAST({14} AS BIGINT), CAST({15} AS BIGINT), {now},
-    CAST({16} AS BIGINT), {now}, CAST({17} AS BIGINT), {18}, CAST({19} AS BIGINT), 0 {each} {by 5} ON CONFLICT (grant_id) DO NOTHING"
+  {rows} {5}, {3}, {4}, {10}, {11}, {12}, {13}, CAST({14} AS BIGINT), CAST({15} AS BIGINT), {now},
+    CAST({16} AS BIGINT), {now}, CAST({17} AS BIGINT), {18}, CAST({19} AS BIGINT), 0 {end by 5} ON CONFLICT (grant_id) DO NOTHING"
             }
             Self::Rotate => {
                 "UPDATE grants SET previous_hash = refresh_hash, refresh_hash = {11}, successor_sealed = {12},
@@ -83,15 +84,15 @@ impl Kind {
             Self::Register => {
                 "INSERT INTO clients (client_id, kind, name, redirect_uris, auth_method, secret_hash, secret_expires_at, grant_types, scope,
     registration_token_hash, metadata, metadata_digest, created_at)
-  SELECT {3}, {10}, {11}, {12}, {13}, {14}, CAST({15} AS BIGINT), {16}, {17}, {18}, {19}, {20}, CAST({21} AS BIGINT) {each}"
+  {rows} {3}, {10}, {11}, {12}, {13}, {14}, CAST({15} AS BIGINT), {16}, {17}, {18}, {19}, {20}, CAST({21} AS BIGINT) {end}"
             }
             Self::Audit => {
                 "INSERT INTO audit (audit_id, at, event, client_id, subject, grant_id, reason, reference, source_ip, detail)
-  SELECT {1}, {now}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9} {each}"
+  {rows} {1}, {now}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9} {end}"
             }
             Self::Ended => {
                 "INSERT INTO ended (number, kind, hash, forget_after)
-  SELECT (SELECT value FROM counters WHERE name = 'ended') - CAST({10} AS BIGINT), {11}, {12}, CAST({13} AS BIGINT) {each}
+  {rows} (SELECT value FROM counters WHERE name = 'ended') - CAST({10} AS BIGINT), {11}, {12}, CAST({13} AS BIGINT) {end}
   RETURNING number, kind, hash, born_before, forget_after"
             }
         }
@@ -99,6 +100,8 @@ impl Kind {
 }
 
 fn rendered(kind: Kind, walk: Walk) -> String {
+    let letters: Vec<String> = kind.letters().chars().map(|letter| format!("'{letter}'")).collect();
+    let each = format!("FROM json_each($1) AS j WHERE $2 > 0 AND j.value->>0 IN ({})", letters.join(", "));
     let mut pieces = kind.text().split('{');
     let mut sql = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -110,13 +113,15 @@ fn rendered(kind: Kind, walk: Walk) -> String {
             (Ok(place), _, Walk::Row) => {
                 let _infallible = write!(sql, "${}", place + 1);
             }
-            (_, "each", Walk::Set) => {
-                let letters: Vec<String> = kind.letters().chars().map(|letter| format!("'{letter}'")).collect();
-                let _infallible = write!(sql, "FROM json_each($1) AS j WHERE $2 > 0 AND j.value->>0 IN ({})", letters.join(", "));
-            }
+            (_, "each", Walk::Set) => sql.push_str(&each),
             (_, "each", Walk::Row) => sql.push_str("WHERE true"),
-            (_, "by 5", Walk::Set) => sql.push_str("ORDER BY (j.value->>5)"),
-            (_, "by 5", Walk::Row) => {}
+            (_, "rows", Walk::Set) => sql.push_str("SELECT"),
+            (_, "rows", Walk::Row) => sql.push_str("VALUES ("),
+            (_, "end" | "end by 5", Walk::Row) => sql.push(')'),
+            (_, "end", Walk::Set) => sql.push_str(&each),
+            (_, "end by 5", Walk::Set) => {
+                let _infallible = write!(sql, "{each} ORDER BY (j.value->>5)");
+            }
             (_, _, Walk::Set) => sql.push_str("$2"),
             (_, _, Walk::Row) => sql.push_str("$1"),
         }

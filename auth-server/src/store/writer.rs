@@ -223,8 +223,9 @@ impl Writer {
     async fn attempt(&mut self, members: &[Change], plan: &mut Plan) -> Result<Vec<EndedEntry>, StoreError> {
         let conn = connected(&mut self.conn, &self.around.database).await?;
         let now = self.around.clock.now();
-        let (rows, begun) = group::look(conn, members).await?;
-        plan.judge(members, rows, now, self.around.clock.now_ms(), now + self.around.ended_kept);
+        let looked = group::look(conn, members, now).await?;
+        let begun = looked.begun;
+        plan.judge(members, looked, now, self.around.clock.now_ms(), now + self.around.ended_kept);
         group::set(conn, plan, begun, now).await
     }
 

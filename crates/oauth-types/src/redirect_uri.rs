@@ -188,10 +188,29 @@ impl RedirectUri {
             out.push_str(separator);
             out.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
             out.push('=');
-            out.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
+            push_encoded(&mut out, value);
             separator = "&";
         }
         out
+    }
+}
+
+/// What a code is made of, and most states: it goes into a query as it is. A code has hundreds of characters, so each is looked up.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.' | b'*');
+        byte += 1;
+    }
+    plain
+};
+
+fn push_encoded(out: &mut String, value: &str) {
+    if value.bytes().all(|byte| PLAIN[usize::from(byte)]) {
+        out.push_str(value);
+    } else {
+        out.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
     }
 }
 

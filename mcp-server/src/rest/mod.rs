@@ -120,6 +120,11 @@ pub(crate) async fn document(request: HttpRequest, id: web::Path<String>, app: w
     }
 }
 
+/// What else is asked below `/documents`: there is nothing.
+pub(crate) async fn no_document() -> HttpResponse {
+    page::refused()
+}
+
 async fn behind_the_gate(
     request: &HttpRequest,
     app: &App,

@@ -226,20 +226,21 @@ fn is_form(request: &HttpRequest) -> bool {
 /// Appends the decoded form of `encoded`. A percent sign without two hex digits is refused: readers disagree about what it means.
 fn decode_into(bytes: &mut Vec<u8>, encoded: &[u8]) -> Result<(), RequestFault> {
     let mut rest = encoded;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits = tail.get(..2).ok_or(RequestFault::BodyNotAForm)?;
-                let digit = |at: usize| char::from(digits[at]).to_digit(16).ok_or(RequestFault::BodyNotAForm);
-                // Two hex digits fit a byte.
-                bytes.push((digit(0)? * 16 + digit(1)?) as u8);
-                rest = &tail[2..];
-            }
-            _ => bytes.push(byte),
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%')) {
+        let (plain, tail) = (&rest[..at], &rest[at + 1..]);
+        bytes.extend_from_slice(plain);
+        if rest[at] == b'+' {
+            bytes.push(b' ');
+            rest = tail;
+            continue;
         }
+        let digits = tail.get(..2).ok_or(RequestFault::BodyNotAForm)?;
+        let digit = |at: usize| char::from(digits[at]).to_digit(16).ok_or(RequestFault::BodyNotAForm);
+        // Two hex digits fit a byte.
+        bytes.push((digit(0)? * 16 + digit(1)?) as u8);
+        rest = &tail[2..];
     }
+    bytes.extend_from_slice(rest);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use oauth_types::{AccessFacts, EndedKind};
 
 use super::*;
-use crate::store::{Answer, AuditFilter, EndReason, Ended, Ending, GrantsOf};
+use crate::store::{Answer, AuditFilter, EndReason, Ended, Ending};
 
 fn facts<'a>(grant_id: &'a str, iat: Timestamp) -> AccessFacts<'a> {
     AccessFacts { grant_id, jti: "j1", client_id: "app", sub: "alice", sid: None, iat: iat.0 }
@@ -25,9 +25,9 @@ async fn a_redemption_makes_of_an_approval_a_grant_and_begins_the_family() {
         let without = approved(&bench).await;
         let told = bench.store.redeem(Redemption { refresh: None, ..redemption(without) }).await.unwrap();
         assert_eq!((told.generation, told.refresh_hash), (0, None));
-        let mine = bench.store.grants_of(GrantsOf::Subject(&subject("alice")), None, 10).await.unwrap();
+        let mine = bench.store.grants_of(&subject("alice"), None, 10).await.unwrap();
         assert_eq!(mine.len(), 2);
-        assert_eq!(bench.store.grants_of(GrantsOf::Client(&client_id("app")), Some(mine[0].grant_id), 10).await.unwrap(), mine[1..]);
+        assert_eq!(bench.store.grants_of(&subject("alice"), Some(mine[0].grant_id), 10).await.unwrap(), mine[1..]);
         // The client is in use from now on: the purge of unused registrations leaves it.
         bench.store.0.caches.forget_all();
         assert_eq!(bench.store.client(&client_id("app")).await.unwrap().unwrap().last_used_at, Some(START));
@@ -53,7 +53,11 @@ async fn a_code_of_what_ended_since_is_not_redeemed() {
             client_id: client_id(client),
             ..redemption(grant_id)
         };
-        bench.store.delete_client(&client_id("other"), START, AuditEvent { event: "client.deleted", ..AuditEvent::default() }).await.unwrap();
+        bench
+            .store
+            .delete_client(&client_id("other"), START, AuditEvent { event: "client.deleted", ..AuditEvent::default() })
+            .await
+            .unwrap();
         bench.store.disable_account("bob").await.unwrap();
         upstream::end(&bench.store, "up1").await;
         // At once, so that a refusal stands beside a redemption in one group.
