@@ -1,4 +1,6 @@
 //! What the SDK asks us: one handler a session (or a request, without sessions), over the shared [`App`].
+//!
+//! The future of a request is moved whole, several times, on its way through the SDK: what waits stands behind a pointer in it.
 
 #![expect(deprecated, reason = "SEP-2577 deprecates logging, and subscribing by request; the 2025 revisions have both")]
 
@@ -188,7 +190,7 @@ impl ServerHandler for Handler {
         let caller = caller(&context)?;
         let Some(kind) = Kind::named(&request.name) else {
             return match &self.app.fixtures {
-                Some(fixtures) => fixtures.call(request, &context, &caller, &self.app).await,
+                Some(fixtures) => Box::pin(fixtures.call(request, &context, &caller, &self.app)).await,
                 None => Err(ErrorData::invalid_params("there is no tool of this name", None)),
             };
         };
@@ -227,7 +229,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        resources::list(&self.app, request.and_then(|page| page.cursor), &reader(&context)?).await
+        Box::pin(resources::list(&self.app, request.and_then(|page| page.cursor), &reader(&context)?)).await
     }
 
     async fn list_resource_templates(
@@ -243,12 +245,12 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(&self.app, &request.uri, &reader(&context)?).await.map(Into::into)
+        Box::pin(resources::read(&self.app, &request.uri, &reader(&context)?)).await.map(Into::into)
     }
 
     async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         let reader = reader(&context)?;
-        resources::must_exist(&self.app, &request.uri, &reader).await?;
+        Box::pin(resources::must_exist(&self.app, &request.uri, &reader)).await?;
         {
             let mut uris = self.watch.uris.lock().unwrap_or_else(PoisonError::into_inner);
             if uris.len() >= WATCHED_MAX {
@@ -276,9 +278,9 @@ impl ServerHandler for Handler {
             return Err(ErrorData::invalid_request("too many subscriptions are open; close one first", None));
         };
         if let Some(fixtures) = &self.app.fixtures {
-            return fixtures.listen(&subscription).await;
+            return Box::pin(fixtures.listen(&subscription)).await;
         }
-        resources::listen(&self.app, &subscription, &reader(subscription.request_context())?).await
+        Box::pin(resources::listen(&self.app, &subscription, &reader(subscription.request_context())?)).await
     }
 
     async fn list_prompts(
@@ -294,11 +296,11 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(&self.app, request, &reader(&context)?).await
+        Box::pin(prompts::get(&self.app, request, &reader(&context)?)).await
     }
 
     async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
-        prompts::complete(&self.app, &request, &reader(&context)?).await
+        Box::pin(prompts::complete(&self.app, &request, &reader(&context)?)).await
     }
 
     /// 2026-07-28 has no sessions to keep a level in; each request says what it wants to hear.

@@ -115,10 +115,11 @@ async fn admitted(request: &HttpRequest, payload: web::Payload, endpoint: &Endpo
     let caller = endpoint.app.guard.admit(token, &Scope::default()).await?;
     let owner = Sessions::owner(&caller);
     let exchange = Exchange { endpoint, request, caller, owner, id };
+    // A future is as large as its largest branch and is moved whole, several times a request: what is rare stands behind a pointer.
     match *request.method() {
         Method::POST => exchange.post(payload).await,
-        Method::GET => exchange.listen().await,
-        Method::DELETE => exchange.end().await,
+        Method::GET => Box::pin(exchange.listen()).await,
+        Method::DELETE => Box::pin(exchange.end()).await,
         _ => Ok(reply::method_not_allowed()),
     }
 }
@@ -135,9 +136,9 @@ impl Exchange<'_> {
                 self.single(&message, wish).await
             }
             Content::Batch(messages) => {
-                let session = self.batch_session(&messages).await?;
+                let session = Box::pin(self.batch_session(&messages)).await?;
                 self.may(&messages)?;
-                batch::answer(self, &messages, session, wish).await
+                Box::pin(batch::answer(self, &messages, session, wish)).await
             }
         }
     }
@@ -165,7 +166,7 @@ impl Exchange<'_> {
             _ if modern => Dialogue::None,
             _ if opens => Dialogue::Session,
             Some(session) if self.endpoint.sessions_on => {
-                self.known(session).await?;
+                Box::pin(self.known(session)).await?;
                 Dialogue::Session
             }
             _ => Dialogue::None,
@@ -267,7 +268,7 @@ impl Exchange<'_> {
         request.extensions_mut().insert(dialogue);
         request.extensions_mut().insert(Reference(self.id.to_owned()));
         match dialogue {
-            Dialogue::Session => Sessions::on_behalf_of(self.owner.clone(), self.endpoint.in_session.handle(request)).await,
+            Dialogue::Session => Box::pin(Sessions::on_behalf_of(self.owner.clone(), self.endpoint.in_session.handle(request))).await,
             Dialogue::None => self.endpoint.alone.handle(request).await,
         }
     }

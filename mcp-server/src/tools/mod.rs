@@ -95,16 +95,17 @@ impl Kind {
         }
     }
 
-    /// Runs the tool. The scope was checked by whoever let the call in.
+    /// Runs the tool. The scope was checked by whoever let the call in. A tool that waits stands behind a pointer: the future of a call
+    /// is moved whole, several times, and one that waits for nothing should not be as large as one that asks a model.
     pub(crate) async fn run(self, call: &Call<'_>) -> Result<Answer, Fault> {
         match self {
-            Self::Search => search::run(call).await,
-            Self::Fetch => fetch::run(call).await,
+            Self::Search => Box::pin(search::run(call)).await,
+            Self::Fetch => Box::pin(fetch::run(call)).await,
             Self::Echo => echo::run(call),
             Self::Timestamp => timestamp::run(call),
             Self::Calculate => calculate::run(call),
-            Self::NoteWrite => note_write::run(call).await,
-            Self::Summarize => summarize::run(call).await,
+            Self::NoteWrite => Box::pin(note_write::run(call)).await,
+            Self::Summarize => Box::pin(summarize::run(call)).await,
             Self::Whoami => whoami::run(call),
         }
     }
