@@ -1,10 +1,14 @@
 //! Everything that comes from outside has a limit, the limit has a named answer, and nobody else suffers.
 
+use std::time::{Duration, Instant};
+
 use oauth_types::Ttl;
 use portico_tests::expect;
 use portico_tests::people::Tokens;
 use portico_tests::stage::{CALLBACK, Stage};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// RFC 9110 §15.5.14: a body over the limit is 413, at every endpoint that reads one.
 #[actix_web::test]
@@ -28,6 +32,47 @@ async fn a_huge_body_in_chunks_is_refused_too() {
     let request = stage.stranger().request("POST", "/token").header("transfer-encoding", "chunked");
     let answer = request.content("application/x-www-form-urlencoded", body).await;
     expect::refused_with(&answer, 413, "invalid_request", "body_too_large");
+}
+
+/// RFC 9110 §15.5.9: a request that does not arrive in its time is 408, be it the head or the body that drips; nobody waits for it longer.
+#[actix_web::test]
+async fn a_request_that_never_ends_is_given_up_on() {
+    let stage = Stage::rise().await;
+    let begun = Instant::now();
+    let body = async {
+        let request = stage.stranger().request("POST", "/token").header("content-length", "200");
+        request.content("application/x-www-form-urlencoded", "grant_type=").await
+    };
+    let head = async {
+        let mut stream = TcpStream::connect(stage.address()).await.unwrap();
+        stream.write_all(b"GET /jwks.json HTTP/1.1\r\nhost: ").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    let (body, head) = tokio::join!(body, head);
+    expect::refused_with(&body, 408, "invalid_request", "body_too_slow");
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    assert!(begun.elapsed() > Duration::from_secs(8), "an honest client on a bad line has its time");
+    assert_eq!(stage.stranger().get("/jwks.json").await.status, 200);
+}
+
+/// RFC 6749 §4.1.2: a code carries what was approved, and its size is bounded: what is too long for it is refused where it is asked, and
+/// never as a code that no address can carry. What is as long as each limit alone allows goes through.
+#[actix_web::test]
+async fn what_is_too_long_for_a_code_is_refused_to_the_client() {
+    let stage = Stage::rise().await;
+    let redirect = format!("https://unknown.example/{}", "p".repeat(1_400));
+    let mut metadata = Stage::usual_registration();
+    metadata["redirect_uris"] = json!([redirect]);
+    let app = stage.public_app_from(&metadata).await;
+    let with_nonce = |nonce: &str| app.journey().with("redirect_uri", &redirect).with("nonce", nonce);
+    let code = with_nonce(&"n".repeat(512)).until_code().await;
+    assert!(code.code.len() < 6_000, "{}", code.code.len());
+    Tokens::of(&app.redeem(&code).await);
+    // Each of them takes six characters in the code.
+    let answer = with_nonce(&"\u{1}".repeat(512)).until_answer().await;
+    expect::redirected(&answer, &redirect, "invalid_request", "parameter_too_long");
 }
 
 /// RFC 9110 §5.4: header fields in any number are not taken.

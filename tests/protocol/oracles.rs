@@ -1,6 +1,9 @@
 //! Nobody learns from an answer what exists: unknown, wrong, expired and stolen look alike outside and differ in the log.
 
+use std::time::{Duration, Instant};
+
 use oauth_types::Ttl;
+use portico_tests::journeys::Journey;
 use portico_tests::people::Tokens;
 use portico_tests::stage::{ALICE, Stage};
 use portico_tests::wire::Answer;
@@ -80,16 +83,45 @@ async fn nobody_learns_which_accounts_exist() {
     for name in [ALICE, "nobody-of-that-name"] {
         let app = stage.public_app().await;
         let mut journey = app.journey().in_browser(stage.browser().typing(name, "a wrong password"));
-        let (mut page, mut path) = journey.until_page().await;
-        while !html::forms(&page.text()).iter().any(html::Form::asks_password) {
-            let next = journey.browser().says_yes(&page, &path).await;
-            (page, path) = journey.browser().walk(next, path).await;
-        }
+        let (page, path) = until_password(&mut journey).await;
         let answer = journey.browser().says_yes(&page, &path).await;
         let (answer, _) = journey.browser().walk(answer, path).await;
         pages.push((answer.status, html::words(&answer.text()).replace(name, "NAME").replace(answer.reference(), "")));
     }
     assert_eq!(pages[0], pages[1]);
+}
+
+/// OWASP ASVS §6.3.8: a name that does not exist costs what a wrong password costs, so a clock tells nobody which accounts there are. The
+/// best of several tries of each is compared: whatever else the machine does only adds.
+#[actix_web::test]
+async fn no_clock_tells_which_accounts_exist() {
+    let stage = Stage::with("accounts.memory_kib", "19456").setting("accounts.passes", "4").rise().await;
+    let app = stage.public_app().await;
+    let mut best = [Duration::MAX; 3];
+    for _ in 0..5 {
+        for (best, name) in best.iter_mut().zip([ALICE, "somebody", "no name at all"]) {
+            let mut journey = app.journey().in_browser(stage.browser().typing(name, "wrong password"));
+            let (page, path) = until_password(&mut journey).await;
+            let begun = Instant::now();
+            let answer = journey.browser().says_yes(&page, &path).await;
+            *best = begun.elapsed().min(*best);
+            assert_eq!(answer.header("location").filter(|location| location.contains("code=")), None);
+        }
+    }
+    let [wrong, unknown, impossible] = best;
+    for other in [unknown, impossible] {
+        assert!(other * 2 > wrong && wrong * 2 > other, "wrong {wrong:?}, unknown {unknown:?}, impossible {impossible:?}");
+    }
+}
+
+/// Says yes until a page asks for a password.
+async fn until_password(journey: &mut Journey) -> (Answer, String) {
+    let (mut page, mut path) = journey.until_page().await;
+    while !html::forms(&page.text()).iter().any(html::Form::asks_password) {
+        let next = journey.browser().says_yes(&page, &path).await;
+        (page, path) = journey.browser().walk(next, path).await;
+    }
+    (page, path)
 }
 
 /// RFC 7662 §2.2: every inactive token is described with the same bytes.

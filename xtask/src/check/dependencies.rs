@@ -9,6 +9,8 @@ const ONLY_ONCE: [&str; 9] = ["sqlx", "sqlx-core", "tokio", "libsqlite3-sys", "a
 /// A second TLS provider makes rustls panic at its start; the others are TLS stacks of their own.
 const NEVER: [&str; 8] =
     ["ring", "native-tls", "tokio-native-tls", "tokio-openssl", "actix-tls-openssl", "hyper-openssl", "hyper-tls", "sqlx-macros"];
+/// Names of hosts in other scripts are read by the smaller of the two backends that `idna` has (decision 138).
+const IDNA_BACKEND: (&str, &str) = ("idna_adapter", "v1.1.0");
 /// OpenSSL is there for josekit's documents, never for TLS.
 const OPENSSL_USERS: [&str; 1] = ["josekit"];
 
@@ -32,7 +34,11 @@ fn judge(tree: &str) -> Vec<String> {
         Some(format!("{name} is there more than once: {versions:?}"))
     });
     let forbidden = NEVER.iter().filter(|&&name| packages.contains_key(name)).map(|name| format!("{name} may not be in the tree"));
-    twice.chain(forbidden).collect()
+    let (adapter, wanted) = IDNA_BACKEND;
+    let larger = packages.get(adapter).filter(|versions| !versions.contains(wanted)).map(|versions| {
+        format!("{adapter} is {versions:?}, not {wanted}: `cargo update -p {adapter} --precise {}`", wanted.trim_start_matches('v'))
+    });
+    twice.chain(forbidden).chain(larger).collect()
 }
 
 /// Package names with their versions, from `name vVERSION …` lines.
@@ -54,6 +60,12 @@ mod tests {
     #[test]
     fn one_of_each_is_good() {
         assert!(judge("tokio v1.50.0\ntokio v1.50.0 (*)\nbase64 v0.21.0\nbase64 v0.22.0\n").is_empty());
+    }
+
+    #[test]
+    fn the_larger_backend_of_idna_is_a_fault() {
+        assert!(judge("idna_adapter v1.1.0\n").is_empty());
+        assert!(judge("idna_adapter v1.2.2\n")[0].contains("--precise 1.1.0"));
     }
 
     #[test]
