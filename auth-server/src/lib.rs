@@ -6,7 +6,7 @@
 //! programs    command · app · routes · background
 //! endpoints   discovery register authorize token introspect revoke verify ended userinfo backchannel_logout logout health front_page
 //!             (none imports another)
-//! steps       client · access_token · referee · policy · audit · accounts · browser · upstream_session · openid · pages · http
+//! steps       client · code · access_token · referee · policy · audit · accounts · browser · upstream_session · openid · pages · http
 //! adapters    store · ephemeral · upstream · keys · i18n · clock · secret · telemetry · config
 //! vocabulary  the crate oauth-types
 //! ```

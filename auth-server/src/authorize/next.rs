@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oauth_types::{Bug, Error, GrantId, Refusal, RequestFault, Scope, TargetFault};
+use oauth_types::{Bug, CodeSecret, Error, GrantId, Refusal, RequestFault, Scope, TargetFault};
 
 use super::{
     Visit,
@@ -164,9 +164,9 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
     }
     let issuer = &app.config.issuer;
     let approval = approval(app, visit.request, &asked, &by, &scope);
-    let code = match code::seal(app.keys.sealing(), &approval) {
+    let code = match give(app, &approval, kept.is_some()).await {
         Ok(code) => code,
-        // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed.
+        // RFC 6749 §4.1.2.1: the address is proven, so the client learns that it failed and may try again.
         Err(error) => {
             let response = respond::refuse(visit.request, &asked.return_to, &error, issuer);
             return Ok(leave_refusal(app, kept, response).await);
@@ -183,7 +183,6 @@ async fn approve(app: &App, visit: &Visit<'_>, approved: Approved) -> Result<Htt
         },
     );
     if let Some(journey) = kept {
-        app.store.audit(given(&approval)).await?;
         remember(app, &asked, &by, scope).await?;
         leave_answer(app, journey, &location).await;
     }
@@ -211,14 +210,19 @@ fn approval(app: &App, request: &HttpRequest, asked: &AuthorizationRequest, by: 
     }
 }
 
-/// A person said yes on a page. What is approved from memory is written down when its code is redeemed.
-fn given(approval: &Approval) -> AuditEvent {
-    AuditEvent {
-        subject: Some(approval.subject.clone()),
-        grant_id: Some(approval.grant_id),
-        detail: serde_json::json!({ "resource": approval.resource.as_str(), "scope": approval.scope.as_str() }).to_string(),
-        ..audit::about_client("consent.given", &approval.client_id, approval.created_at, approval.trail.clone())
+/// Its code. What a person said on a page is written down before; what is approved from memory is when its code is redeemed.
+async fn give(app: &App, approval: &Approval, on_a_page: bool) -> Result<CodeSecret, Error> {
+    let code = code::seal(app.keys.sealing(), approval)?;
+    if on_a_page {
+        let event = AuditEvent {
+            subject: Some(approval.subject.clone()),
+            grant_id: Some(approval.grant_id),
+            detail: serde_json::json!({ "resource": approval.resource.as_str(), "scope": approval.scope.as_str() }).to_string(),
+            ..audit::about_client("consent.given", &approval.client_id, approval.created_at, approval.trail.clone())
+        };
+        app.store.audit(event).await?;
     }
+    Ok(code)
 }
 
 /// Remembers what a person approved on a page, if it may be remembered at all.

@@ -30,7 +30,7 @@ const RECEIPTS: &str = "SELECT audit_id FROM json_each($1) AS j JOIN audit ON au
 /// What was read for a group.
 #[derive(Default)]
 pub(super) struct Looked {
-    /// Of an approval that was never redeemed: what would stand in its row.
+    /// By grant; of an approval whose code was never redeemed, what would stand in its row.
     pub(super) rows: HashMap<GrantId, GrantRow>,
     /// A client among them was not marked as used today.
     pub(super) unmarked: bool,

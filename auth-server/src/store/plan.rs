@@ -89,7 +89,8 @@ impl Plan {
                 Change::Register(new, _) => self.register(new),
                 Change::Redeem(redemption, _) => match rows.remove(&redemption.approval.grant_id) {
                     Some(row) => self.redeem(redemption, row, now),
-                    None => Verdict::refused(Error::ServerError(Bug::new("nobody looked what an approval hangs on"))),
+                    // There was a row, and the purge took it between two looks: whatever was approved then is long past.
+                    None => Verdict::refused(Error::InvalidGrant(GrantFault::CodeExpired)),
                 },
                 Change::Rotate(rotation, _) => match rows.remove(&rotation.grant_id) {
                     Some(row) => self.rotate(rotation, row, now),

@@ -3,6 +3,7 @@
 use oauth_types::Ttl;
 
 use super::house::{ALLOW, Browser, HERE, House, KNOWN, SIGN_IN, STRANGER, request};
+use crate::{code, store::AuditFilter};
 
 /// RFC 6749 §3.3: what is granted is what there is of what was asked.
 #[actix_web::test]
@@ -41,6 +42,28 @@ async fn an_approval_is_remembered_and_does_not_stretch() {
     assert!(house.ask(&mut Browser::default(), &request(KNOWN, &[])).await.is_question(), "another browser is not signed in");
     house.clock.advance(Ttl::hours(12));
     assert!(house.ask(&mut browser, &request(KNOWN, &[])).await.is_question(), "the session has ended");
+}
+
+/// Decision 137: a yes on a page is written down when it is given; what is approved from memory leaves nothing before its code is redeemed.
+#[actix_web::test]
+async fn a_yes_on_a_page_is_in_the_audit_and_a_silent_one_is_not_yet() {
+    let house = House::open().await;
+    let mut browser = Browser::default();
+    let asked = house.answer(&mut browser, &request(KNOWN, &[]), &SIGN_IN).await;
+    let silent = house.ask(&mut browser, &request(KNOWN, &[])).await;
+    let [asked, silent] = [asked, silent].map(|answer| {
+        let code = answer.parameter("code").expect("both end with a code");
+        code::open(house.app.keys.sealing(), &code).unwrap()
+    });
+    let filter = AuditFilter { event: Some("consent.given".to_owned()), ..AuditFilter::default() };
+    let events = house.app.store.audit_events(&filter, None, 10).await.unwrap();
+    assert_eq!(events.len(), 1, "{events:?}");
+    let told = (events[0].subject.as_deref(), events[0].client_id.as_deref(), events[0].grant_id.as_deref());
+    assert_eq!(told, (Some(asked.subject.as_str()), Some(KNOWN), Some(&*asked.grant_id.text())));
+    assert!(events[0].detail.as_deref().is_some_and(|detail| detail.contains("mcp:read")), "{events:?}");
+    for approval in [asked, silent] {
+        assert_eq!(house.app.store.grant(&approval.grant_id).await.unwrap(), None, "no code was redeemed");
+    }
 }
 
 /// Attacks 3 and 27: an address that any program can claim, or that nobody vouches for, is never approved in silence.
