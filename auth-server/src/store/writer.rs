@@ -129,6 +129,13 @@ impl Queue {
     }
 }
 
+/// Whether a member that is overtaken by another process may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chance {
+    First,
+    Last,
+}
+
 struct Writer {
     /// `None` after a failure that left its state in doubt.
     conn: Option<Conn>,
@@ -164,7 +171,7 @@ impl Writer {
             }
             let group = self.gather(changes);
             // A panic is a bug of ours; it may cost its group an answer, never the others their writer.
-            if AssertUnwindSafe(self.group(group)).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(self.group(group, Chance::First)).catch_unwind().await.is_err() {
                 self.conn = None;
             }
             for errand in errands {
@@ -192,7 +199,7 @@ impl Writer {
         group
     }
 
-    async fn group(&mut self, members: Vec<Change>) {
+    async fn group(&mut self, members: Vec<Change>, chance: Chance) {
         if members.is_empty() {
             return;
         }
@@ -214,7 +221,7 @@ impl Writer {
                     "a group of {} writes failed",
                     members.len()
                 );
-                self.recover(members, plan, error).await;
+                self.recover(members, plan, error, chance).await;
             }
         }
     }
@@ -230,8 +237,9 @@ impl Writer {
     }
 
     /// After a failure: what was won is read back before anything is tried again. Who was won is answered; the others are tried alone,
-    /// so that one bad member fails only itself.
-    async fn recover(&mut self, members: Vec<Change>, plan: Plan, error: StoreError) {
+    /// so that one bad member fails only itself. Who was alone and found that another process was quicker is judged once more, by the
+    /// row that is there now: of one code at two replicas at once the second is a replay, not an outage.
+    async fn recover(&mut self, members: Vec<Change>, plan: Plan, error: StoreError, chance: Chance) {
         let won = match &error {
             // It may still be working on it: to try again now could meet our own success and take it for a replay.
             StoreError::Silent => {
@@ -241,6 +249,8 @@ impl Writer {
             _ => self.read_back(&plan).await,
         };
         let alone = members.len() == 1;
+        let overtaken = matches!(error, StoreError::Disagreement) && chance == Chance::First;
+        let next = if alone { Chance::Last } else { Chance::First };
         let mut verdicts = plan.verdicts.into_iter();
         for member in members {
             let verdict = verdicts.next();
@@ -249,8 +259,8 @@ impl Writer {
                 (Ok(won), Some(verdict)) if verdict.receipt.as_ref().is_some_and(|receipt| won.contains(receipt)) => {
                     member.settle(verdict.outcome);
                 }
-                _ if alone => member.fail(Error::from(error.echo())),
-                _ => Box::pin(self.group(vec![member])).await,
+                _ if alone && !overtaken => member.fail(Error::from(error.echo())),
+                _ => Box::pin(self.group(vec![member], next)).await,
             }
         }
     }
@@ -341,7 +351,7 @@ mod tests {
                 vec![Change::Rotate(Box::new(rotation(won, 1, "a")), first_reply), Change::Rotate(Box::new(stranger), second_reply)];
             let mut plan = Plan::default();
             writer.attempt(&members, &mut plan).await.unwrap();
-            writer.recover(members, plan, StoreError::Closed).await;
+            writer.recover(members, plan, StoreError::Closed, Chance::First).await;
             assert_eq!(first.await.unwrap().unwrap().answer, Answer::New);
             assert!(matches!(second.await.unwrap(), Err(Error::InvalidGrant(GrantFault::ClientMismatch))));
             let row = bench.store.grant(&won).await.unwrap().unwrap();

@@ -216,6 +216,14 @@ struct HumanFields {
     rest: String,
 }
 
+impl HumanFields {
+    fn begin(&mut self, field: &Field) {
+        self.rest.push(' ');
+        self.rest.push_str(field.name());
+        self.rest.push('=');
+    }
+}
+
 impl Visit for HumanFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if is_plumbing(field) {
@@ -227,7 +235,8 @@ impl Visit for HumanFields {
         } else if is_secret(field) {
             write!(self.rest, " {}={REDACTED}", field.name())
         } else {
-            write!(self.rest, " {}=", field.name()).and_then(|()| redact(value, &mut Printable(&mut self.rest)))
+            self.begin(field);
+            redact(value, &mut Printable(&mut self.rest))
         };
     }
 
@@ -241,7 +250,12 @@ impl Visit for HumanFields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.record_str(field, &format!("{value:.3}"));
+        if is_plumbing(field) || is_secret(field) {
+            return self.record_str(field, "");
+        }
+        self.begin(field);
+        // Writing to a String does not fail, and digits are no credential.
+        let _ = write!(self.rest, "{value:.3}");
     }
 }
 
@@ -255,7 +269,11 @@ struct Printable<'a>(&'a mut String);
 
 impl Write for Printable<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend(text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }));
+        if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            self.0.push_str(text);
+        } else {
+            self.0.extend(text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }));
+        }
         Ok(())
     }
 }

@@ -99,6 +99,21 @@ async fn of_32_redemptions_at_once_one_wins() {
     }
 }
 
+/// OAuth 2.1 §4.1.3: whoever is overtaken by another process finds a replay, and never an outage.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_at_two_replicas_at_once_is_a_replay_at_one_of_them() {
+    for bench in benches().await {
+        let there = bench.replica().await;
+        for _ in 0..40 {
+            let grant_id = approved(&bench).await;
+            let (one, two) = tokio::join!(bench.store.redeem(redemption(grant_id)), there.redeem(redemption(grant_id)));
+            let mut outcomes = [one, two].map(|outcome| outcome.map_or_else(|error| error.reason(), |_| "won"));
+            outcomes.sort_unstable();
+            assert_eq!(outcomes, ["code_replayed", "won"]);
+        }
+    }
+}
+
 /// Decision 4: one line of descent, never two; nobody's token dies of a lost answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_32_rotations_at_once_all_get_the_same_successor() {
