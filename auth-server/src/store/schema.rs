@@ -55,9 +55,9 @@ pub(super) async fn migrate(database: &Database) -> Result<(), StoreError> {
         MigrateError::VersionMissing(number) => {
             StoreError::Schema(format!("the database has step {number}, which this program does not know: it was used by a newer one"))
         }
-        MigrateError::VersionMismatch(number) => {
-            StoreError::Schema(format!("step {number} of the database is not the one that this program has"))
-        }
+        MigrateError::VersionMismatch(number) => StoreError::Schema(format!(
+            "step {number} of the database is not the one that this program has: another build made it; use that one, or an empty database"
+        )),
         error => StoreError::Unavailable { operation: "migrate the database", source: Box::new(error) },
     })
 }
