@@ -26,8 +26,6 @@ use crate::{
 
 /// Tells people and secret scanners what was leaked.
 const PREFIX: &str = "pco_";
-/// The text of a [`GrantId`].
-const GRANT_CHARACTERS: usize = 26;
 /// With it a code stays below 6,000 characters: an address with it fits the 8 KiB that proxies take for a line.
 const APPROVAL_BYTES_MAX: usize = 4 * 1024;
 
@@ -92,7 +90,7 @@ pub(crate) fn seal(keys: &SealingKeys, approval: &Approval) -> Result<CodeSecret
     }
     let grant = approval.grant_id.to_bytes();
     let body = keys.seal_under(Purpose::Code, &grant, &grant, &plain)?;
-    let mut text = String::with_capacity(PREFIX.len() + GRANT_CHARACTERS + body.len());
+    let mut text = String::with_capacity(PREFIX.len() + GrantId::CHARACTERS + body.len());
     text.push_str(PREFIX);
     text.push_str(&approval.grant_id.text());
     text.push_str(&body);
@@ -108,7 +106,7 @@ pub(crate) fn open(keys: &SealingKeys, presented: &str) -> Result<Approval, Gran
 }
 
 fn read(keys: &SealingKeys, presented: &str) -> Option<Approval> {
-    let (grant, body) = presented.strip_prefix(PREFIX)?.split_at_checked(GRANT_CHARACTERS)?;
+    let (grant, body) = presented.strip_prefix(PREFIX)?.split_at_checked(GrantId::CHARACTERS)?;
     let grant_id = GrantId::parse(grant).ok()?;
     let grant = grant_id.to_bytes();
     let plain = keys.open_under(Purpose::Code, &grant, &grant, body).ok()?;
@@ -173,7 +171,7 @@ mod tests {
         let keys = SealingKeys::fresh();
         let (one, two) =
             (seal(&keys, &approval()).unwrap(), seal(&keys, &Approval { grant_id: GrantId::from_bytes([8; 16]), ..approval() }).unwrap());
-        let head = PREFIX.len() + GRANT_CHARACTERS;
+        let head = PREFIX.len() + GrantId::CHARACTERS;
         let crossed = format!("{}{}", &one.expose()[..head], &two.expose()[head..]);
         assert_eq!(open(&keys, &crossed), Err(GrantFault::CodeMalformed));
     }

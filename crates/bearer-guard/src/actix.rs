@@ -32,15 +32,7 @@ const DOCUMENT_CACHED: &str = "public, max-age=300";
 const PREFLIGHT_CACHED: &str = "86400";
 
 /// RFC 6750 §2.1, `b64token`. A token has hundreds of characters, so each is looked up.
-const B64TOKEN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
-    }
-    plain
-};
+const B64TOKEN: [bool; 256] = oauth_types::alphanumeric_and(b"-._~+/=");
 
 /// The one token of a request.
 ///

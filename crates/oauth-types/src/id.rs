@@ -100,14 +100,15 @@ textual!(IdpId);
 
 /// Crockford's alphabet: no letter that looks like a digit. It keeps the order of the bytes.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// 128 bits in fives.
-const GRANT_CHARACTERS: usize = 26;
 
 /// What a subject allowed a client: 48 bits of birth in milliseconds, 80 random bits. Its text sorts by birth.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId([u8; 16]);
 
 impl GrantId {
+    /// The length of its text: 128 bits in fives.
+    pub const CHARACTERS: usize = 26;
+
     /// Born then, with this randomness.
     pub fn born(now_ms: i64, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
@@ -137,7 +138,7 @@ impl GrantId {
     /// [`RequestFault::MalformedParameter`].
     pub fn parse(text: &str) -> Result<Self, RequestFault> {
         let wrong = RequestFault::MalformedParameter("grant_id");
-        if text.len() != GRANT_CHARACTERS {
+        if text.len() != GrantId::CHARACTERS {
             return Err(wrong);
         }
         let mut value: u128 = 0;
@@ -155,7 +156,7 @@ impl GrantId {
     /// Its text, on the stack.
     pub fn text(self) -> GrantText {
         let mut value = u128::from_be_bytes(self.0);
-        let mut text = [0; GRANT_CHARACTERS];
+        let mut text = [0; GrantId::CHARACTERS];
         for place in text.iter_mut().rev() {
             *place = ALPHABET[(value & 31) as usize];
             value >>= 5;
@@ -166,7 +167,7 @@ impl GrantId {
 
 /// The text of a [`GrantId`], without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct GrantText([u8; GRANT_CHARACTERS]);
+pub struct GrantText([u8; GrantId::CHARACTERS]);
 
 impl std::ops::Deref for GrantText {
     type Target = str;

@@ -36,7 +36,7 @@ pub use redirect_uri::{RedirectKind, RedirectUri};
 pub use resource::ResourceUri;
 pub use scope::Scope;
 pub use state::State;
-pub use text::Parsed;
+pub use text::{Parsed, alphanumeric_and};
 pub use time::{Timestamp, Ttl};
 pub use token::{
     AccessTokenSecret, ClientSecret, CodeSecret, PresentedToken, RefreshTokenSecret, RegistrationTokenSecret, SealedName, SessionSecret,

@@ -196,15 +196,7 @@ impl RedirectUri {
 }
 
 /// What a code is made of, and most states: it goes into a query as it is. A code has hundreds of characters, so each is looked up.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.' | b'*');
-        byte += 1;
-    }
-    plain
-};
+const PLAIN: [bool; 256] = crate::alphanumeric_and(b"-_.*");
 
 fn push_encoded(out: &mut String, value: &str) {
     if value.bytes().all(|byte| PLAIN[usize::from(byte)]) {

@@ -39,3 +39,19 @@ pub trait Parsed {
     /// What `parse` says when it refuses.
     type Fault;
 }
+
+/// Letters, digits and these, as a table: where hundreds of characters are checked in every request, each is looked up.
+pub const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+}

@@ -154,14 +154,14 @@ const MAC_BYTES: usize = 16;
 /// Name and MAC in base64url.
 const SEALED_CHARACTERS: usize = ((NAME_BYTES + MAC_BYTES) * 4).div_ceil(3);
 
-/// What a code or a refresh token says of itself, under a MAC of ours: garbage is refused without touching the database.
+/// What a refresh token says of itself, under a MAC of ours: garbage is refused without touching the database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedName {
     /// Which key made the MAC.
     pub key_id: u8,
     /// The grant that the token belongs to.
     pub grant: GrantId,
-    /// How often the grant was rotated before this token; 0 for a code.
+    /// 1 for the first of its grant, and one more for each rotation.
     pub generation: u32,
     /// Does its grant hang on a sign-in at a provider, which is asked before anything comes of the token? Said here, so that nothing is
     /// looked up for those who sign in with us.
@@ -171,7 +171,7 @@ pub struct SealedName {
 }
 
 impl SealedName {
-    /// The text of the token: `prefix` and base64url of name and MAC. `mac` sees the prefix too, so a code is no refresh token.
+    /// The text of the token: `prefix` and base64url of name and MAC. `mac` sees the prefix too, so no other kind of token is one.
     pub fn encode(&self, prefix: &str, mac: impl FnOnce(&[&[u8]]) -> [u8; MAC_BYTES]) -> String {
         let name = self.bytes();
         let mut sealed = [0; NAME_BYTES + MAC_BYTES];
