@@ -117,7 +117,7 @@ impl App {
     /// # Errors
     /// The listener cannot be used.
     pub fn serve(&self, listener: TcpListener) -> std::io::Result<Server> {
-        self.serve_behind(listener, Arc::new(|_| {}))
+        self.serve_with(listener, |_| {})
     }
 
     /// Serves on this listener, after what `first` mounts.

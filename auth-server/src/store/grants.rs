@@ -160,7 +160,7 @@ impl Hung {
     }
 }
 
-/// The columns of a grant in the order of [`GrantReader::read`]; the last says in three bits what it hangs on that ended.
+/// The columns of a grant in the order of [`read`]; the last says in three bits what it hangs on that ended.
 macro_rules! grant_columns {
     () => {
         concat!(
@@ -224,6 +224,7 @@ const OF_SUBJECT: &str = concat!(
     grant_joins!(),
     " WHERE g.subject = $1 AND g.grant_id > $2 ORDER BY g.grant_id LIMIT $3"
 );
+
 impl Store {
     /// The grant of this id.
     ///

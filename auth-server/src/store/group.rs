@@ -108,8 +108,11 @@ async fn look_at_approvals(
             conn.ask_each(grants::STANDING_ROW, asked).map(|(_, rows)| rows)
         }
         Conn::Postgres(_) => {
-            let asked: Vec<_> = approvals.iter().map(|approval| (approval.grant_id, hangs_on(approval))).collect();
-            let asked: Vec<_> = asked.iter().map(|(id, (client, person, session, born))| (id, client, person, session, born)).collect();
+            let asked = approvals.iter().map(|approval| {
+                let (client, person, session, born) = hangs_on(approval);
+                (approval.grant_id, client, person, session, born)
+            });
+            let asked: Vec<_> = asked.collect();
             let json = serde_json::to_string(&asked).map_err(|_| StoreError::Corrupt { column: "client_id" })?;
             conn.ask(grants::STANDING_SET, &[Value::Text(&json), Value::Int(now.0)]).await.map(|(_, rows)| rows)
         }
